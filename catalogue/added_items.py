@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from ..modeling_xcat.arguments_xcat import finite_number
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.images.item_images import ItemImages
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.text.item_text import check_text_fields
 from ..tokenization.text.vocabulary_texts import items_table, text_vocabulary
@@ -30,6 +31,7 @@ class AddedItems:
         dropped: Items removed.
         changed: Items among `named_again` that got a new value from the table.
         untitled: Items among `new` without a title.
+        pictured: Items of the table with an image that the model read.
     """
 
     items: int
@@ -38,6 +40,7 @@ class AddedItems:
     dropped: int
     changed: int = 0
     untitled: int = 0
+    pictured: int = 0
 
     @property
     def kept(self) -> int:
@@ -60,8 +63,9 @@ def add_items(
     replace: bool = False,
     cold_boost: float | None = None,
     cache_dir: Path | None = None,
+    images: ItemImages | None = None,
 ) -> tuple[XCatProcessor, AddedItems]:
-    """Add items to a trained model's catalogue by their texts alone; `change_catalogue` describes the result.
+    """Add items to a trained model's catalogue by their texts and images; `change_catalogue` describes the result.
 
     An item that is in the catalogue already takes the values that the table gives. It keeps its other values, those
     of columns that the table lacks and those of empty cells, and what the model learned about it.
@@ -74,6 +78,7 @@ def add_items(
         cold_boost: New cold-item boost (`untrained_bonus` in the configuration): it is added to the scores of cold
             items (no training events), for both purposes. None keeps the current values.
         cache_dir: Where text states are cached; None for the user's cache.
+        images: Images of the items, encoded by the model's vision encoder (`image_encoder_of`); None for none.
 
     Returns:
         A processor with the new catalogue, and the counts of changes.
@@ -98,14 +103,14 @@ def add_items(
     kept = pc.invert(pc.is_in(ids, value_set=_ids(given)))
     rest = old.table.filter(pc.and_(kept, pc.is_in(ids, value_set=_ids(items_table(items)))) if replace else kept)
     joined = ItemVocabulary(rest).extended(given) if rest.num_rows else ItemVocabulary(given)
-    grown = change_catalogue(model, processor, ordered_after(old, joined), cache_dir=cache_dir)
+    grown = change_catalogue(model, processor, ordered_after(old, joined), cache_dir=cache_dir, images=images)
     if boost is not None:
         model.config.use_cold_boost(boost)
     untitled = ~known & _empty(items["title"])
     return grown, AddedItems(
         joined.num_items, new=int((~known).sum()), named_again=int(known.sum()),
         dropped=old.num_items - int(known.sum()) if replace else 0, changed=int(changed.sum()),
-        untitled=int(untitled.sum()),
+        untitled=int(untitled.sum()), pictured=0 if images is None else images.num_items,
     )  # fmt: skip
 
 

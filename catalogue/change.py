@@ -13,10 +13,12 @@ from torch import nn
 
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
+from ..tokenization.images.item_images import ItemImages
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .cold_start import add_cold_start_neighbors, fill_neighbors_from_text
+from .item_images import change_images
 from .item_table import distinct_texts, feature_codes, nearest_rows, place_categories, place_text_states, text_states
 from .item_words import place_words
 
@@ -50,6 +52,7 @@ def change_catalogue(
     vocabulary: ItemVocabulary,
     *,
     cache_dir: Path | None = None,
+    images: ItemImages | None = None,
 ) -> XCatProcessor:
     """Give a trained model another catalogue, in place.
 
@@ -68,12 +71,14 @@ def change_catalogue(
         processor: Its processor.
         vocabulary: The new catalogue.
         cache_dir: Where text states are cached; None for the user's cache.
+        images: Images of items of the new catalogue, encoded by the model's vision encoder; None for none. An item
+            keeps its images if there are no new ones.
 
     Returns:
         A processor with the new catalogue.
 
     Raises:
-        ValueError: If there are new texts and the model has no text encoder.
+        ValueError: If there are new texts and the model has no text encoder, or vectors of images have another width.
     """
     items, config, old = model.model.items, model.config, processor.catalogue
     source = np.concatenate([np.arange(NUM_SPECIAL_ROWS), old.encode(vocabulary.column("item_id"))])
@@ -81,6 +86,7 @@ def change_catalogue(
     learned = _learned_values(old, items.feature_values.numpy(), config.item_features or {})
     if config.use_text:
         _change_texts(model, processor, vocabulary, cache_dir)
+    change_images(model, vocabulary, rows, images)
     items.item_counts = items.item_counts[rows]
     if hasattr(items, "return_counts"):
         items.return_counts, items.return_gaps = items.return_counts[rows], items.return_gaps[rows]

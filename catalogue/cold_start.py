@@ -1,4 +1,4 @@
-"""Text-based cold-start neighbours: a cold item gets item-to-item weights from the warm items nearest in text."""
+"""Cold-start neighbours: a cold item gets item-to-item weights from the warm items nearest in text and images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from ..modeling_baselines.cooccurrence import strongest
 from ..modeling_baselines.regression import MOST_COMPARED, RIDGE, TEXT_WEIGHT, weights_by_regression
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, REGRESSION_FROM
+from ..modeling_xcat.items_xcat import XCatItemEncoder
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.neighbors_xcat import XCatItemTable
 from ..modeling_xcat.text_xcat import fit_whitening
@@ -32,7 +33,7 @@ _COSINES_AT_ONCE = 1 << 22
 
 @torch.no_grad()
 def add_cold_start_neighbors(model: XCatForNextItem, new: torch.Tensor | None = None) -> int:
-    """Give cold items (no training events) item-to-item weights, from the warm items nearest in text.
+    """Give cold items (no training events) item-to-item weights, from the warm items nearest in text and images.
 
     The weight from a cold item to item i is a weighted sum over its `NUM_WARM_SOURCES` nearest warm items: the softmax
     of the cosines times the weights from those warm items to i. The weight from i to the cold item is computed
@@ -44,22 +45,23 @@ def add_cold_start_neighbors(model: XCatForNextItem, new: torch.Tensor | None = 
     changes nothing. Call it after counts, texts and item-to-item weights are in place.
 
     Args:
-        model: A model with its catalogue. A model without texts or item-to-item weights is not changed.
+        model: A model with its catalogue. A model without item-to-item weights, or without texts and images, is not
+            changed.
         new: (items,) indices of the items to fill; None for all cold items.
 
     Returns:
         Number of cold items that got neighbours.
     """
     memory, items = model.model.neighbors, model.model.items
-    if memory is None or not model.config.use_text:
+    if memory is None or not (model.config.use_text or model.config.image_dim):
         return 0
-    states = torch.nn.functional.normalize(items.text_states[:, 0].float(), dim=-1)
-    has_text = states.any(1)[items.text_index]
-    has_text[:NUM_SPECIAL_ROWS] = False
-    cold = (has_text & (items.item_counts == 0)).nonzero().squeeze(1)
+    states, index = content_states(items)
+    described = states.any(1)[index]
+    described[:NUM_SPECIAL_ROWS] = False
+    cold = (described & (items.item_counts == 0)).nonzero().squeeze(1)
     if new is not None:
         cold = cold[torch.isin(cold, new)]
-    warm = (has_text & (items.item_counts > 0)).nonzero().squeeze(1)
+    warm = (described & (items.item_counts > 0)).nonzero().squeeze(1)
     if not len(cold) or len(warm) < MIN_WARM_ITEMS:
         return 0
     if len(cold) * len(warm) > MOST_COSINES:
@@ -68,7 +70,7 @@ def add_cold_start_neighbors(model: XCatForNextItem, new: torch.Tensor | None = 
             f"{len(cold):,}", f"{len(warm):,}",
         )  # fmt: skip
         return 0
-    sources, shares = _nearest_warm(states, items.text_index, cold, warm)
+    sources, shares = _nearest_warm(states, index, cold, warm)
     size, width = memory.rows.shape
     if model.config.format_version < REGRESSION_FROM:
         itself = torch.ones(size, device=memory.rows.device)
@@ -138,6 +140,24 @@ def drop_cold_start_neighbors(memory: XCatItemTable, counts: torch.Tensor) -> No
     counted = (counts[memory.rows.long()] > 0) & (counts > 0)[:, None]
     memory.similarities *= counted
     memory.rows *= counted
+
+
+def content_states(items: XCatItemEncoder) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit vectors of what is known of items without events: texts, images, or both.
+
+    Args:
+        items: The item table, which has texts or images.
+
+    Returns:
+        (contents, width) vectors, zeros for none, and the (rows,) number of each row's.
+    """
+    if items.images is None:
+        return torch.nn.functional.normalize(items.text_states[:, 0].float(), dim=-1), items.text_index
+    parts = [items.images.pooled().float()]
+    if items.config.use_text:
+        parts.append(items.text_states[items.text_index, 0].float())
+    states = torch.cat([torch.nn.functional.normalize(part, dim=-1) for part in parts], 1)
+    return torch.nn.functional.normalize(states, dim=-1), torch.arange(len(states), device=states.device)
 
 
 def _nearest_warm(

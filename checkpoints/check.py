@@ -22,6 +22,7 @@ from .json_files import COPY_AGAIN, read_json
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _SIZE = re.compile(r"(num_\w+|\w*_size|\w*_dim|\w+_per_item|max_history|n_\w+|d_\w+)")
 _RANK = re.compile(r"r|rank\w*|\w+_(r|rank|dim|size|rank_pattern)|num_\w+|loha_\w+")
+_REPEATS = re.compile(r"layers|repeats|depths")
 _NO_SIZE = re.compile(r"num_(negatives|labels|key_value_heads)|\w*window_size|n_groups")
 _NAMES_A_FILE = re.compile(r"\w*_file|name_or_path|vocab|merges")
 
@@ -121,14 +122,16 @@ def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], nam
     The model built from the configuration, to compare shapes, then stays small for any configuration.
     """
     most = sum(_elements(shape) for shape in shapes.values())
-    text = config.get("text_config")
     given = [(f"config.json: {key}", key, value) for key, value in config.items()]
-    if isinstance(text, dict):
-        given += [(f"config.json: text_config.{key}", key, value) for key, value in text.items()]
+    for part in ("text_config", "image_config"):
+        nested = config.get(part)
+        given += [(f"config.json: {part}.{k}", k, v) for k, v in (nested if isinstance(nested, dict) else {}).items()]
     features = config.get("item_features")
     if isinstance(features, dict):
         given += [(f"config.json: item_features[{key!r}]", "num_values", value) for key, value in features.items()]
     for told, key, value in given:
+        if isinstance(value, list) and _REPEATS.search(key):  # layers per stage of a vision encoder
+            value, key = sum(one for one in value if type(one) is int), "num_layers"
         if type(value) is not int or not _SIZE.fullmatch(key) or _NO_SIZE.fullmatch(key):
             continue
         limit = len(shapes) if "layers" in key else most

@@ -26,10 +26,13 @@ def catalogue(
             help="Score added to cold items (no training events) from now on, such as 0.25: 0.7 doubles their odds."
         ),
     ] = None,
+    images: Annotated[
+        str | None, typer.Option(help="Column with images of the items; by default the one of the training.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a checkpoint in the output folder.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Add items to a checkpoint by their texts alone; nothing is trained.
+    """Add items to a checkpoint by their texts and images; nothing is trained.
 
     New items can be recommended at once. A catalogue without interactions can start from the checkpoint of another
     data set. Items of the checkpoint keep their values of columns that the table lacks, and of empty cells.
@@ -57,20 +60,23 @@ def catalogue(
 
     grown = add_items(
         checkpoint, items, output, columns=parse_columns(columns) if columns else None, encoding=encoding,
-        replace=replace, cold_boost=cold_boost, overwrite=overwrite, revision=revision,
+        replace=replace, cold_boost=cold_boost, images=images, overwrite=overwrite, revision=revision,
     )  # fmt: skip
     added, report = grown.added, grown.tables
     say(str(report))
+    for line in grown.images:
+        say(f"note: {line}")
     messages.print(f"{added}; checkpoint: {output}", markup=False)
     if added.new:
         boost = grown.cold_boost
         say(
-            f"note: new items are scored by their texts alone, plus {boost:g}; a higher cold_boost= here, or in "
+            f"note: new items are scored by their texts and images, plus {boost:g}; a higher cold_boost= here, or in "
             "xcat recommend, shows them more often"
         )
     if json_output:
         print_json({
             "output": str(output), "num_items": added.items, "num_new": added.new,
             "num_named_again": added.named_again, "num_changed": added.changed, "num_kept": added.kept,
-            "num_dropped": added.dropped, "num_untitled": added.untitled, "tables": report.to_dict(),
+            "num_dropped": added.dropped, "num_untitled": added.untitled, "num_pictured": added.pictured,
+            "tables": report.to_dict(),
         })  # fmt: skip

@@ -95,6 +95,9 @@ def evaluate(
     category_column: Annotated[
         str | None, typer.Option(help="Column of the items table for --by-category, such as department.")
     ] = None,
+    modalities: Annotated[
+        bool, typer.Option("--modalities", help="Also measure what texts and images of items bring.")
+    ] = False,
     report: Report = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -117,6 +120,8 @@ def evaluate(
 
         xcat evaluate my-checkpoint my-shop/ --target brand
 
+        xcat evaluate my-checkpoint my-shop/ --modalities
+
         xcat evaluate my-checkpoint my-shop/ --by-category --category-column department
     """
     from ..workflows.input_checks import check_checkpoint, check_split
@@ -128,18 +133,16 @@ def evaluate(
     check_checkpoint(checkpoint, revision)
     check_tables(data, items, events, columns)
     check_report(report)
-    _check_target(target, report, by_category or category_column is not None, by_history)
+    _check_target(target, report, by_category or category_column is not None, by_history, modalities)
 
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column
-    from ..evaluation.categories import by_category as parted_by_category
     from ..ranking.recommender import XCatRecommender
     from ..ranking.rerankers.words import rules_of_request
     from ..workflows.checkpoint_evaluation import evaluate_on, evaluation_data, groups_of_target
     from ..workflows.click_evaluation import evaluates_clicks
     from ..workflows.fit_result import MODEL_NAME, report_dict
     from ..workflows.read_shop import read_shop
-    from .console import messages, say
-    from .metric_tables import category_table
+    from .console import say
     from .options import parse_event_types
 
     rules = rules_of_request(rerank, explore)
@@ -160,7 +163,7 @@ def evaluate(
     clicks = {} if negatives is None else {"negatives": negatives}
     if evaluates_clicks(recommender, task if groups is None else "next-item", clicks):
         lists = {"--report": report, "--category-column": category_column, "--rerank": rerank, "--explore": explore}
-        _refuse_ranked({"-k": k, "--metrics": metrics, **lists})
+        _refuse_ranked({"-k": k, "--metrics": metrics, "--modalities": modalities, **lists})
         _evaluate_clicks(recommender, shop, given, clicks, part, (by_history, by_category), json_output)
         return
     judging = evaluation_data(recommender, shop, part=part, **given)
@@ -168,10 +171,10 @@ def evaluate(
     reports = evaluate_on(recommender, judging, cutoffs, more, groups)
     _show_reports(reports, f"{shop.name}, {judging.options.split}, {part}", target, cutoffs, by_history)
     judged = report_dict(reports[MODEL_NAME])
+    if modalities:
+        judged["modalities"] = _show_modalities(recommender, judging, part)
     if column is not None:
-        parted = parted_by_category(reports[MODEL_NAME], judging.splits[part], recommender.processor.catalogue, column)
-        messages.print("", category_table(parted), highlight=False, sep="\n")
-        judged["by_category"] = parted.rows
+        judged["by_category"] = _show_categories(reports[MODEL_NAME], recommender, judging, part, column)
     if report is not None:
         from .fit_command import other_command
         from .report_files import report_evaluation
@@ -181,9 +184,39 @@ def evaluate(
         _show_json(judged, {name: one for name, one in reports.items() if name != MODEL_NAME}, judging, shop)
 
 
-def _check_target(target: str | None, report: Any, by_category: bool, by_history: bool) -> None:
+def _show_categories(
+    report: RankingReport, recommender: XCatRecommender, judging: EvaluationData, part: str, column: str
+) -> list[dict[str, Any]]:
+    """Print the metrics by category."""
+    from ..evaluation.categories import by_category
+    from .console import messages
+    from .metric_tables import category_table
+
+    parted = by_category(report, judging.splits[part], recommender.processor.catalogue, column)
+    messages.print("", category_table(parted), highlight=False, sep="\n")
+    return parted.rows
+
+
+def _show_modalities(recommender: XCatRecommender, judging: EvaluationData, part: str) -> dict[str, Any]:
+    """Measure and print what texts and images bring."""
+    from ..model_cards.modality_section import COLUMNS, modality_findings, modality_rows
+    from ..workflows.modalities import measure_modalities
+    from .console import messages
+    from .plain_tables import Column, PlainTable
+
+    found = measure_modalities(recommender.model, recommender.processor, judging.splits[part])
+    columns = [Column(name, right=place > 0) for place, name in enumerate(COLUMNS)]
+    title = f"texts and images of items, {found.whole.num_users:,} users"
+    shown = PlainTable(title, columns, modality_rows(found), modality_findings(found))
+    messages.print("", shown, highlight=False, sep="\n")
+    return found.to_dict()
+
+
+def _check_target(target: str | None, report: Any, by_category: bool, by_history: bool, modalities: bool) -> None:
     """Refuse options of lists of items for other targets."""
-    given = {"--report": report, "--by-category": by_category, "--by-history": by_history}
+    given = {
+        "--report": report, "--by-category": by_category, "--by-history": by_history, "--modalities": modalities,
+    }  # fmt: skip
     for name, value in given.items():
         if target is not None and value:
             raise ValueError(f"{name} is for lists of items; leave it out, or leave --target {target} out")

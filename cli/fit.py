@@ -14,6 +14,7 @@ from .options import (
     Encoding,
     Events,
     GuessColumns,
+    Images,
     Items,
     MissingUsers,
     Report,
@@ -43,6 +44,7 @@ def fit(
         str | None,
         typer.Option(help="Hub id or folder of the text encoder; auto, the default, chooses by the texts' language."),
     ] = None,
+    images: Images = None,
     base: Annotated[str | None, typer.Option(help="Trained checkpoint to start from: folder or repo id.")] = None,
     task: Annotated[
         str | None,
@@ -104,6 +106,8 @@ def fit(
 
         xcat fit new-data/ --base my-checkpoint --peft lora --output my-adapter
 
+        xcat fit my-shop/ --images picture --output my-checkpoint
+
         xcat fit my-shop/ --task click --negatives popularity --output my-clicks
 
         xcat fit --items items.csv --events events.parquet --columns item_id=sku --num-train-epochs 10
@@ -118,7 +122,7 @@ def fit(
     from .options import split_fields, take_card, task_options_of
     from .usage import check_report, check_tables
 
-    own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests}
+    own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests, "images": images}
     values = _read_fields(context.args, own, config_file)
     author = take_card(values, card)
     compared, groups = _names(card_baselines), _names(lora_targets)

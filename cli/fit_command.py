@@ -26,7 +26,7 @@ NOT_SHOWN = {
 """Parameters of `xcat fit` that do not change the model, or are written elsewhere; the command has all others."""
 FIELDS_NOT_SHOWN = {"cache_dir", "disable_tqdm", "push_to_hub", "report_to", "run_name"}
 """Fields that do not change the model."""
-_PLACES = {"items", "events", "base", "text_encoder"}
+_PLACES = {"items", "events", "base", "text_encoder", "image_encoder"}
 """Options that may name a file or folder; its path differs between machines."""
 _PREPARED_NAMES = {"on_unknown_items": "unknown_items", "on_missing_users": "missing_users"}
 """Entries of a manifest whose option has another name."""

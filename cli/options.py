@@ -35,6 +35,10 @@ UnknownItems = Annotated[
     Literal["error", "drop"], typer.Option(help="Events of items that the items table lacks: error (stop) or drop.")
 ]
 MissingUsers = Annotated[Literal["error", "drop"], typer.Option(help="Events without a user: error (stop) or drop.")]
+Images = Annotated[
+    str | None,
+    typer.Option(help="Column of the items with images: files, web addresses, lists of them, or vectors."),
+]
 Filter = Annotated[
     list[str] | None,
     typer.Option(

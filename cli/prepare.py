@@ -13,6 +13,7 @@ from .options import (
     Columns,
     Encoding,
     GuessColumns,
+    Images,
     Items,
     MissingUsers,
     TimeFormat,
@@ -72,6 +73,13 @@ def prepare(
     ] = "random",
     target_event_types: Annotated[str | None, typer.Option(help=TARGETS_HELP)] = None,
     negative_event_types: Annotated[str | None, typer.Option(help=NEGATIVE_HELP)] = None,
+    images: Images = None,
+    image_encoder: Annotated[
+        str | None, typer.Option(help="Hub id or folder of the vision encoder; by default the packaged one.")
+    ] = None,
+    image_frames: Annotated[int, typer.Option(help="Images read per item; of more, evenly spread ones.")] = 4,
+    image_timeout: Annotated[float, typer.Option(help="Seconds allowed for one download.")] = 10.0,
+    image_megabytes: Annotated[float, typer.Option(help="Largest file or download, in megabytes.")] = 20.0,
     unknown_items: UnknownItems = "error",
     missing_users: MissingUsers = "error",
     engine: Annotated[
@@ -114,7 +122,8 @@ def prepare(
     chosen: dict[str, Any] = {
         "split": split, "tie_policy": tie_policy, "seed": seed, "repeats": repeats, "min_user_events": min_user_events,
         "min_item_events": min_item_events, "session_gap": session_gap, "cold_items": cold_items,
-        "cold_policy": cold_policy,
+        "cold_policy": cold_policy, "images": images, "image_encoder": image_encoder, "image_frames": image_frames,
+        "image_timeout": image_timeout, "image_megabytes": image_megabytes,
     }  # fmt: skip
     check_preparation(chosen)
     check_at_least("--num-proc", num_proc, 1)
@@ -162,6 +171,8 @@ def _tell(prepared: PreparedFolder, seconds: float, json_output: bool, show_valu
     manifest = prepared.manifest
     for problem in prepared.found or prepared.problems():
         say(f"note: {problem.describe(show_values)}")
+    for line in manifest.get("images", {}).get("notes", ()):
+        say(f"note: {line}")
     messages.print(f"event types: {prepared.roles}", markup=False, highlight=False)
     rows = ", ".join(f"{count:,} {name}" for name, count in manifest["rows"].items())
     messages.print(f"{manifest['events']:,} events of {manifest['users']:,} users, {prepared.split}: {rows}")
@@ -178,8 +189,10 @@ def _tell(prepared: PreparedFolder, seconds: float, json_output: bool, show_valu
             "users",
             "partitions",
             "problems",
+            "images",
         )
         print_json({
-            "output": str(prepared.folder), **{name: manifest[name] for name in kept}, "seconds": round(seconds, 1),
+            "output": str(prepared.folder), **{name: manifest[name] for name in kept if name in manifest},
+            "seconds": round(seconds, 1),
             "peak_memory_mb": round(peak_memory_mb()),
         })  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import ModelCardData
 
 from ..evaluation.audits.exposure import Audit
+from ..evaluation.modalities import ModalityReport
 from ..evaluation.ranker_evaluation import RankingReport
 from .dataset_facts import DatasetFacts
 
@@ -115,6 +116,7 @@ class XCatModelCardData(ModelCardData):
         dataset: Computes the facts of the data; called when a card is built.
         audit: Computes the audit of the recommendations; called when a card is built.
         clicks: Facts of a model that predicts clicks; None for other models.
+        modalities: Measures what texts and images bring; called when a card is built. None for no measurement.
     """
 
     model_name: str | None = None
@@ -154,6 +156,7 @@ class XCatModelCardData(ModelCardData):
     dataset: Callable[[], DatasetFacts] | None = None
     audit: Callable[[], Audit] | None = None
     clicks: ClickFacts | None = None
+    modalities: Callable[[], ModalityReport] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The metadata of the card, as in its YAML block."""

@@ -13,6 +13,7 @@ from ..evaluation.slices import SLICE_MEANINGS
 from .card_data import XCatModelCardData
 from .click_section import click_limits, click_section
 from .markdown import cell, line, table
+from .modality_section import modality_section
 from .results import card_slices, comparison, measured_limits, verdict
 
 VALUES_SHOWN = 8
@@ -24,7 +25,9 @@ def evaluation_section(data: XCatModelCardData) -> str:
     clicks = click_section(data.clicks, data.own_name)
     if clicks and not data.results:
         return clicks
-    return "\n\n".join(part for part in (clicks, _ranking_section(data)) if part)
+    pictured = data.training.config is not None and data.training.config.image_dim > 0
+    modalities = modality_section(None if data.modalities is None else data.modalities(), pictured)
+    return "\n\n".join(part for part in (clicks, _ranking_section(data), modalities) if part)
 
 
 def _ranking_section(data: XCatModelCardData) -> str:

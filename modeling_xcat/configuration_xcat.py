@@ -5,7 +5,6 @@ from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from .format_xcat import ASKS_FROM as ASKS_FROM
 from .format_xcat import DISCOVERY_FROM as DISCOVERY_FROM
@@ -24,6 +23,7 @@ from .format_xcat import check_format
 from .hub_xcat import without_folders
 from .limits_xcat import BIDIRECTIONAL, CLOZE, check_choices, check_sizes
 from .limits_xcat import NUM_SPECIAL_ROWS as NUM_SPECIAL_ROWS
+from .nested_config_xcat import nested_config
 from .saving_xcat import code_of_main_left_out
 
 
@@ -47,6 +47,13 @@ class XCatConfig(PreTrainedConfig):
         num_item_rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
         num_texts: Distinct item texts; items with the same text share its states.
         item_features: Categorical attributes of items, name to number of values (value 0 means missing).
+        *Images of items*
+        image_config: Configuration of the nested vision encoder, any of `AutoConfig`; None for vectors from outside.
+        image_dim: Width of one stored image state; 0 for a model without images.
+        image_encoder_dim: Width of the vision encoder's vectors.
+        images_per_item: Images stored per item, such as views of a product or frames of a video.
+        num_images: Distinct images of the catalogue, and one for no image.
+        modality_dropout: Share of items with text and image that lose one of them per training step.
         *Events and histories*
         event_types: Names of the event types (view, purchase, ...), coded from 1; 0 is an unknown type.
         negative_event_types: Negative types among `event_types`, such as return. The encoder reads them as events of
@@ -66,8 +73,8 @@ class XCatConfig(PreTrainedConfig):
         num_fusion_layers: Cross-attention blocks from behaviour states to text states; 0 turns fusion off.
         fusion_block: The cross-attention block, a name in `FUSION_BLOCKS`: "attention".
         memory_sources: Sources of memory tokens of the fusion blocks, names in `MEMORY_SOURCES`: "item_text",
-            "user_text", "interests"; None for the first. Training rows have no user texts, so "user_text" keeps its
-            initial weights; checkpoints of earlier versions have it.
+            "user_text", "interests", "item_image"; None for the first. Training rows have no user texts, so
+            "user_text" keeps its initial weights; checkpoints of earlier versions have it.
         *Activation and dropout*
         hidden_act: Activation of feed-forward layers and of the text projection.
         hidden_dropout: Dropout on inputs and residual branches.
@@ -167,7 +174,7 @@ class XCatConfig(PreTrainedConfig):
         "last_hidden_state", "hidden_states", "attentions", "cross_attentions", "memory_positions",
     ]  # fmt: skip
     model_type = "xcat"
-    sub_configs = {"text_config": AutoConfig}
+    sub_configs = {"text_config": AutoConfig, "image_config": AutoConfig}
 
     # Items and their texts
     text_config: dict[str, Any] | PreTrainedConfig | None = None
@@ -179,6 +186,14 @@ class XCatConfig(PreTrainedConfig):
     num_item_rows: int = NUM_SPECIAL_ROWS
     num_texts: int = 1
     item_features: dict[str, int] | None = None
+
+    # Images of items
+    image_config: dict[str, Any] | PreTrainedConfig | None = None
+    image_dim: int = 0
+    image_encoder_dim: int = 0
+    images_per_item: int = 1
+    num_images: int = 1
+    modality_dropout: float | int = 0.0
 
     # Events and histories
     event_types: list[str] | None = None
@@ -281,7 +296,9 @@ class XCatConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         if isinstance(self.text_config, dict):
-            self.text_config = _text_config(self.text_config)
+            self.text_config = nested_config("text_config", self.text_config)
+        if isinstance(self.image_config, dict):
+            self.image_config = nested_config("image_config", self.image_config)
         self.item_features = dict(self.item_features or {})
         self.event_types = list(self.event_types or [])
         self.negative_event_types = list(self.negative_event_types or [])
@@ -380,17 +397,6 @@ class XCatConfig(PreTrainedConfig):
     def has_masks(self) -> bool:
         """Whether the encoder reads masks in place of the events that it predicts."""
         return self.behavior_encoder == BIDIRECTIONAL
-
-
-def _text_config(values: dict[str, Any]) -> PreTrainedConfig:
-    name = str(values.get("model_type"))
-    if name not in CONFIG_MAPPING:
-        raise ValueError(
-            f"XCatConfig.text_config has model_type {name!r}, which this transformers does not have; "
-            "give the configuration of an encoder that AutoConfig loads, such as 'bert'."
-        )
-    config: PreTrainedConfig = CONFIG_MAPPING[name](**{k: v for k, v in values.items() if k != "model_type"})
-    return config
 
 
 XCatConfig.register_for_auto_class()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-FORMAT_VERSION = 13
+FORMAT_VERSION = 14
 """Version of the checkpoint format; code refuses versions newer than it supports.
 
 1: first version. 2: item-to-item weights add nothing to items of the history. 3: re-ranker added. 4: item-to-item
@@ -11,7 +11,7 @@ transitions. 6: number and recency of the user's events with a candidate. 7: whe
 events. 8: repurchase share and gap of a candidate. 9: the number of training events of a cold item is unknown instead
 of 0. 10: the model reads what a customer asks for. 11: an item-to-item weight and a re-ranker for discovery.
 12: rates of first purchases by segment of users, for discovery. 13: a re-ranker for discovery that reads
-rates and trends of items.
+rates and trends of items. 14: images of items.
 """
 SECOND_STAGE_FROM = 3
 """First format version with a re-ranker."""
@@ -36,6 +36,8 @@ SEGMENTS_FROM = 12
 """First format version with rates of first purchases by segment of users."""
 TRENDS_FROM = 13
 """First format version with trends of items, and a re-ranker for discovery that reads them."""
+IMAGES_FROM = 14
+"""First format version that may have images of items."""
 
 
 def check_format(version: Any) -> None:

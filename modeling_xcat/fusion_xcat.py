@@ -52,8 +52,9 @@ class XCatFusion(nn.Module):
     def __init__(self, config: XCatConfig) -> None:
         super().__init__()
         sources = {name: MEMORY_SOURCES.find(name) for name in config.memory_sources or []}
+        available = {"item_text": config.use_text, "item_image": config.image_dim > 0}
         self.sources = nn.ModuleDict(
-            {name: source(config) for name, source in sources.items() if config.use_text or name != "item_text"}
+            {name: source(config) for name, source in sources.items() if available.get(name, True)}
         )
         self.null_token = nn.Parameter(torch.zeros(config.hidden_size))
         self.memory_norm = nn.LayerNorm(config.hidden_size, config.layer_norm_eps)

@@ -12,7 +12,9 @@ from transformers.activations import ACT2FN
 
 from .configuration_xcat import NETWORK_FROM, RETURNS_FROM, XCatConfig
 from .export_xcat import is_exporting
+from .images_xcat import XCatItemImages
 
+_TEXT, _IMAGE = 1, 2
 _RETURNS_PRIOR = 10
 """Prior strength, in events or repurchases, of the catalogue mean in the statistics of an item."""
 
@@ -35,10 +37,11 @@ class XCatTextAdaptor(nn.Module):
 class XCatItemEncoder(nn.Module):
     """The item table: stores the catalogue and computes item representations.
 
-    Whitened text states are stored once per distinct text. A cold item (`item_counts` 0) is represented by text and
-    attributes alone, because its id embedding is not trained.
+    Whitened text states are stored once per distinct text. A cold item (`item_counts` 0) is represented by text,
+    images and attributes alone, because its id embedding is not trained.
 
     Attributes:
+        images: Images of the items, or None.
         category_values: (rows,) category of every row, 0 for none; used by the re-rankers only.
         return_counts: (rows,) repurchases of every item in training: events of users who had it before; for the
             re-ranker.
@@ -73,6 +76,7 @@ class XCatItemEncoder(nn.Module):
             self.register_buffer("text_token_mask", torch.zeros(config.num_texts, tokens, dtype=torch.bool))
             self.register_buffer("text_index", torch.zeros(rows, dtype=torch.long))
             self.adaptor = XCatTextAdaptor(config)
+        self.images = XCatItemImages(config) if config.image_dim else None
         if config.use_item_ids:
             self.id_embeddings = nn.Embedding(rows, config.hidden_size, padding_idx=0)
         self._fresh: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -103,8 +107,15 @@ class XCatItemEncoder(nn.Module):
             (items, hidden) representations, before any normalisation.
         """
         parts = []
+        dropped = self._dropped_modalities(rows)
         if self.config.use_text:
-            parts.append(self._text_part(rows) if learning is None else self._partly_kept(learning))
+            index = self.text_index if rows is None else self.text_index[rows]
+            if dropped is not None:
+                index = index.masked_fill(dropped.eq(_TEXT), 0)  # the empty text
+            parts.append(self._text_part(rows, index) if learning is None else self._partly_kept(learning, index))
+        if self.images is not None:
+            image: torch.Tensor = self.images(rows)
+            parts.append(image if dropped is None else image.masked_fill(dropped.eq(_IMAGE)[:, None], 0))
         if self.config.use_item_ids:
             parts.append(self._id_part(rows))
         values = self.feature_values if rows is None else self.feature_values[rows]
@@ -114,18 +125,30 @@ class XCatItemEncoder(nn.Module):
             total = total + part
         return total
 
-    def _text_part(self, rows: torch.Tensor | None) -> torch.Tensor:
+    def _dropped_modalities(self, rows: torch.Tensor | None) -> torch.Tensor | None:
+        """(items,) modality that each item loses in this training step: 0, `_TEXT` or `_IMAGE`; None for no losses.
+
+        Only items with both lose one.
+        """
+        share = self.config.modality_dropout
+        if self.images is None or not (self.training and self.config.use_text and share):
+            return None
+        both = self.images.has_image(rows) & (self.text_index if rows is None else self.text_index[rows]).gt(0)
+        drawn = torch.rand(both.shape, device=both.device)
+        return torch.where(drawn < share / 2, _TEXT, torch.where(drawn < share, _IMAGE, 0)) * both
+
+    def _text_part(self, rows: torch.Tensor | None, index: torch.Tensor) -> torch.Tensor:
         if rows is None:
             adapted: torch.Tensor = self.adaptor(self._states_of(None)[:, 0])
-            return adapted.index_select(0, self.text_index)  # faster backward pass than indexing
+            return adapted.index_select(0, index)  # faster backward pass than indexing
         if is_exporting():
-            alike: torch.Tensor = self.adaptor(self._states_of(self.text_index[rows])[:, 0])
+            alike: torch.Tensor = self.adaptor(self._states_of(index)[:, 0])
             return alike
-        texts, inverse = torch.unique(self.text_index[rows], return_inverse=True)
+        texts, inverse = torch.unique(index, return_inverse=True)
         adapted = self.adaptor(self._states_of(texts)[:, 0])
         return adapted[inverse]
 
-    def _partly_kept(self, learning: torch.Tensor) -> torch.Tensor:
+    def _partly_kept(self, learning: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """The text part of the whole table, with gradients for the texts of some rows, or for all, stored."""
         if self.kept_texts is None:
             adapted: torch.Tensor = self.adaptor(self._states_of(None)[:, 0])
@@ -133,7 +156,7 @@ class XCatItemEncoder(nn.Module):
         else:
             texts = torch.unique(self.text_index[learning])
             adapted = self.kept_texts.index_copy(0, texts, self.adaptor(self._states_of(texts)[:, 0]))
-        return adapted.index_select(0, self.text_index)
+        return adapted.index_select(0, index)
 
     def _id_part(self, rows: torch.Tensor | None) -> torch.Tensor:
         embedded: torch.Tensor = self.id_embeddings.weight if rows is None else self.id_embeddings(rows)

@@ -10,7 +10,7 @@ BIDIRECTIONAL, CLOZE = "bidirectional", "cloze"
 """Encoder that reads masks, and its objective; one needs the other."""
 BEHAVIOR_ENCODERS = ["transformer", "gru", "lstm", BIDIRECTIONAL]
 FUSION_BLOCKS = ["attention"]
-MEMORY_SOURCES = ["item_text", "user_text", "interests"]
+MEMORY_SOURCES = ["item_text", "user_text", "interests", "item_image"]
 OBJECTIVES = ["auto", "softmax", "sampled_softmax", "gbce", "bpr_max", CLOZE]
 """Lists, because other packages add their own names; see `registry_xcat`."""
 SCORINGS = ("cosine", "dot")
@@ -33,7 +33,7 @@ def check_sizes(config: Any) -> None:
         "num_item_rows": NUM_SPECIAL_ROWS, "num_rating_buckets": 0, "num_time_gap_buckets": 0,
         "num_negatives": 1, "num_soft_targets": 1, "num_neighbors": 0, "neighbor_window": 1, "neighbor_weight": 0,
         "discover_neighbor_weight": 0, "num_segments": 0, "segment_width": 1, "discover_product_weight": 0,
-        "num_discovery_candidates": 0,
+        "num_discovery_candidates": 0, "image_dim": 0, "image_encoder_dim": 0, "images_per_item": 1, "num_images": 1,
         "repeat_weight": 0, "num_candidates": 0, "candidate_window": 0,
         "bpr_max_penalty": 0, "negatives_exponent": 0,
         "candidate_hidden": 1, "num_successors": 0, "ask_length": 0, "ask_heads": 0, "ask_hidden": 1,
@@ -57,6 +57,7 @@ def check_sizes(config: Any) -> None:
         "input_dropout",
         "attention_dropout",
         "id_dropout",
+        "modality_dropout",
         "soft_target_weight",
         "drop_probability",
     ):
@@ -98,8 +99,13 @@ def check_choices(config: Any) -> None:
             own = ", or import the package that registers it" if isinstance(choices, list) else ""
             raise ValueError(f"XCatConfig.{name} is {value!r}; give one of {', '.join(choices)}{own}.")
     _check_masks(config)
-    if not (config.use_text or config.use_item_ids or config.item_features):
-        raise ValueError("An item needs at least one of use_text, use_item_ids and item_features.")
+    if not (config.use_text or config.use_item_ids or config.item_features or config.image_dim):
+        raise ValueError("An item needs at least one of use_text, use_item_ids, item_features and images.")
+    if bool(config.image_dim) != bool(config.image_encoder_dim):
+        raise ValueError(
+            f"XCatConfig.image_dim is {config.image_dim} and image_encoder_dim {config.image_encoder_dim}; give both, "
+            "or 0 for a model without images."
+        )
     for name in config.negative_event_types or ():
         if name not in (config.event_types or ()):
             raise ValueError(

@@ -84,6 +84,11 @@ class MemorySource(nn.Module):
         super().__init__()
         self.config = config
 
+    def kept(self, item_ids: torch.Tensor) -> torch.Tensor:
+        """(rows, length) False for events whose tokens of one modality are dropped in this training step."""
+        share = self.config.modality_dropout / 2 if self.training else 0.0
+        return torch.rand(item_ids.shape, device=item_ids.device) >= share
+
     def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
         """Compute the tokens; every subclass overrides this."""
         raise TypeError(f"{type(self).__name__} must override MemorySource.forward")
@@ -106,10 +111,34 @@ class ItemTextMemory(MemorySource):
     def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
         """Make (rows, length x tokens, hidden) states."""
         states, valid = inputs.items.history_text(inputs.item_ids)
+        if inputs.items.images is not None:
+            valid = valid & self.kept(inputs.item_ids)[..., None]
         projected = self.projection(states.to(self.projection.weight.dtype)) + inputs.position_states[:, :, None]
         documents = inputs.layout.document_ids[:, :, None].expand_as(valid)
         positions = inputs.layout.position_ids[:, :, None].expand_as(valid).flatten(1)
         documents = documents.masked_fill(~valid, -1).flatten(1)
+        return MemoryTokens(projected.flatten(1, 2), documents, positions, positions)
+
+
+@MEMORY_SOURCES.register("item_image")
+class ItemImageMemory(MemorySource):
+    """Images of the history's events, one token per image, visible from their event on."""
+
+    def __init__(self, config: XCatConfig) -> None:
+        super().__init__(config)
+        self.projection = nn.Linear(config.image_dim, config.hidden_size)
+
+    def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
+        """Make (rows, length x images, hidden) states."""
+        images = inputs.items.images
+        if images is None:
+            raise ValueError("memory_sources has 'item_image', and the model has no images (image_dim is 0)")
+        numbers = images.index[inputs.item_ids]
+        valid = numbers.gt(0) & self.kept(inputs.item_ids)[..., None]
+        states = images.states[numbers].to(self.projection.weight.dtype)
+        projected = self.projection(states) + inputs.position_states[:, :, None]
+        documents = inputs.layout.document_ids[:, :, None].expand_as(valid).masked_fill(~valid, -1).flatten(1)
+        positions = inputs.layout.position_ids[:, :, None].expand_as(valid).flatten(1)
         return MemoryTokens(projected.flatten(1, 2), documents, positions, positions)
 
 

@@ -18,6 +18,7 @@ from .discovery_ranker_xcat import XCatDiscoveryRanker
 from .export_xcat import is_exporting
 from .features_xcat import XCatFeatures
 from .fusion_xcat import XCatFusion
+from .images_xcat import XCatImageEncoder
 from .items_xcat import XCatItemEncoder
 from .layout_xcat import SequenceLayout
 from .memory_xcat import MemoryInputs
@@ -46,6 +47,7 @@ class XCatModel(XCatFeatures):
         super().__init__(config)
         size = config.hidden_size
         self.text = XCatTextEncoder(config)
+        self.image = XCatImageEncoder(config) if config.image_dim else None
         self.items = XCatItemEncoder(config)
         self.position_embeddings = nn.Embedding(config.max_history, size)
         kinds = len(config.event_types or [])

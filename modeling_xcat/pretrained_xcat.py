@@ -16,6 +16,7 @@ from .asks_xcat import XCatAskReader
 from .configuration_xcat import XCatConfig
 from .dtypes_xcat import stored_weights
 from .fusion_xcat import XCatFusion
+from .images_xcat import XCatImageEncoder, XCatItemImages
 from .items_xcat import XCatItemEncoder
 from .neighbors_xcat import XCatItemTable
 from .origin_xcat import card_of_origin
@@ -28,6 +29,10 @@ from .text_xcat import XCatTextEncoder
 logger = logging.get_logger(__name__)
 _FOLDERS = 3
 """Number of remembered folders of a model."""
+_ZERO_BUFFERS = (
+    XCatItemEncoder, XCatItemImages, XCatImageEncoder, XCatItemTable, XCatCandidateAttention, XCatAskReader,
+)  # fmt: skip
+"""Modules whose own buffers are zeros until a catalogue is filled."""
 OWN_CLASSES = frozenset({"XCatModel", "XCatForNextItem", "XCatForClickPrediction", "XCatForPreTraining"})
 """Names of this library's models; each can load a checkpoint of another, without the parts that it lacks."""
 
@@ -63,7 +68,7 @@ class XCatPreTrainedModel(PreTrainedModel):
             raise OSError(f"the weights of {name} are damaged ({error}); copy the checkpoint again") from error
         model = loaded[0] if isinstance(loaded, tuple) else loaded  # with output_loading_info
         for part in model.modules():
-            if isinstance(part, XCatTextEncoder):
+            if isinstance(part, XCatTextEncoder | XCatImageEncoder):
                 part.freeze()  # loading gave every parameter a gradient
         others = sorted(set(model.config.architectures or ()) - OWN_CLASSES - {cls.__name__})
         if others:
@@ -83,6 +88,8 @@ class XCatPreTrainedModel(PreTrainedModel):
     ) -> None:
         """As in `PreTrainedModel`, but atomic; see `written_whole`.
 
+        Weights of nested encoders keep their names, so that a Trainer can load them without renaming.
+
         Args:
             save_directory: The folder.
             is_main_process: Whether this process writes.
@@ -90,6 +97,7 @@ class XCatPreTrainedModel(PreTrainedModel):
                 for the type of the model.
             **kwargs: Arguments of `PreTrainedModel.save_pretrained`.
         """
+        kwargs.setdefault("save_original_format", False)
         if dtype is not None:
             kwargs["state_dict"] = stored_weights(kwargs.get("state_dict") or self.state_dict(), dtype)
         if not is_main_process or kwargs.get("push_to_hub"):
@@ -152,6 +160,6 @@ class XCatPreTrainedModel(PreTrainedModel):
         elif isinstance(module, XCatTextEncoder):
             init.zeros_(module.mean)
             init.eye_(module.whitening)
-        elif isinstance(module, (XCatItemEncoder, XCatItemTable, XCatCandidateAttention, XCatAskReader)):
+        elif isinstance(module, _ZERO_BUFFERS):
             for buffer in module.buffers(recurse=False):
                 init.zeros_(buffer)

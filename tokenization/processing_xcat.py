@@ -50,6 +50,8 @@ class XCatProcessor(AskReading, ProcessorMixin):
         reads_texts: Whether the model reads texts of users; True for checkpoints of earlier versions.
         item_prompt: Text before each item's text, for encoders that were trained with one, such as "passage: ".
         query_prompt: Text before each text of a user, such as "query: ".
+        image_settings: Column of the items table with images, and `preprocessor`, the settings of the vision encoder's
+            image processor (None for vectors); None for a model without images.
         catalogue_digest: Fingerprint of the catalogue at saving; unused here, see `check_digests`.
     """
 
@@ -69,6 +71,7 @@ class XCatProcessor(AskReading, ProcessorMixin):
         reads_texts: bool = True,
         item_prompt: str = "",
         query_prompt: str = "",
+        image_settings: Mapping[str, Any] | None = None,
         catalogue_digest: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -84,6 +87,7 @@ class XCatProcessor(AskReading, ProcessorMixin):
         self.event_settings = None if event_settings is None else dict(event_settings)
         self.reads_texts = reads_texts
         self.item_prompt, self.query_prompt = item_prompt, query_prompt
+        self.image_settings = None if image_settings is None else dict(image_settings)
         super().__init__(tokenizer, **kwargs)
 
     @property

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from datasets import Dataset, DatasetDict
+from datasets import DatasetDict
 
 from ..catalogue.interests import shop_interests
 from ..evaluation.baseline_names import POPULARITY_RECENT
 from ..evaluation.comparison import compare_groups, compare_with_baselines
+from ..evaluation.modalities import ModalityReport
 from ..evaluation.more_metrics import metric_names
 from ..evaluation.ranker_evaluation import RankingReport
 from ..modeling_baselines.popularity import RecentPopularityConfig
@@ -30,7 +30,6 @@ from ..tokenization.sequences.splits import AUTO, SPLITS
 from ..tokenization.sources.source import check_reading
 from ..tokenization.tables.event_roles import saved_roles
 from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
-from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.evaluation_loop import VALIDATION
 from ..training.preparation.options import PreparationOptions
 from ..training.tasks.click import CLICK
@@ -39,9 +38,11 @@ from .click_evaluation import ClickEvaluation, evaluate_clicks, evaluates_clicks
 from .fields import task_fields
 from .fit_result import MODEL_NAME
 from .input_checks import check_preparation
+from .modalities import measure_modalities
 from .option_fields import PREPARATION, option_fields
 from .read_shop import read_shop
 from .similar_names import refuse_unknown
+from .unknown_items import count_unknown_items, other_items
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -87,11 +88,13 @@ class CheckpointEvaluation:
         report: Metrics of the checkpoint.
         baselines: Metrics of popularity, popularity of the last weeks, repeat purchase and item-kNN, by name.
         data: Data of the evaluation.
+        modalities: What texts and images of items bring; None if it was not asked for.
     """
 
     report: RankingReport
     baselines: dict[str, RankingReport]
     data: EvaluationData
+    modalities: ModalityReport | None = None
 
 
 def evaluate_checkpoint(
@@ -114,6 +117,7 @@ def evaluate_checkpoint(
     explore: Explore | float | None = None,
     task: str | None = None,
     target: str | None = None,
+    modalities: bool = False,
     **options: Any,
 ) -> CheckpointEvaluation | ClickEvaluation:
     """Rank the targets of a split against the whole catalogue, beside baselines; or predict clicks on shown items.
@@ -146,6 +150,8 @@ def evaluate_checkpoint(
         task: "click" or "next-item"; None for the task of the checkpoint.
         target: Column of the items table, such as "brand", to rank its values instead of items: by the sum of the
             items' probabilities, beside popularity, the user's most frequent values, and transitions. None for items.
+        modalities: Whether to measure, too, what texts and images of items bring (`measure_modalities`); not with
+            `target`, nor for clicks.
         **options: Fields of `PreparationOptions` about events (`split`, `tie_policy`, `seed`, ...), and of
             `ClickOptions` for clicks, which take precedence over those of the training.
 
@@ -175,9 +181,13 @@ def evaluate_checkpoint(
         unknown_items=unknown_items, missing_users=missing_users, saved=checkpoint.processor.event_settings,
     )  # fmt: skip
     groups = groups_of_target(checkpoint, target, task)
+    if modalities and groups is not None:
+        raise ValueError("modalities are measured on lists of items; leave target out, or modalities")
     if evaluates_clicks(checkpoint, task if groups is None else NEXT_ITEM, clicks):
         if rerank is not None or explore is not None:
             raise ValueError("rerank and explore are for ranked lists; give task='next-item', or leave them out")
+        if modalities:
+            raise ValueError("modalities are measured on ranked lists; give task='next-item', or leave them out")
         notes: list[str] = []
         return evaluate_clicks(
             checkpoint, shop, options_of_evaluation(shop, checkpoint, options, notes), part, clicks, notes
@@ -190,10 +200,13 @@ def evaluate_checkpoint(
         checkpoint.cold_boost = cold_boost
     try:
         reports = evaluate_on(checkpoint, judged, ks, metrics, groups)
+        rows, measured = judged.splits[part], None
+        if modalities:
+            measured = measure_modalities(checkpoint.model, checkpoint.processor, rows)
     finally:
         config.untrained_bonus, config.discover_untrained_bonus = before
         checkpoint.rerankers = own_rules
-    return CheckpointEvaluation(reports.pop(MODEL_NAME), reports, judged)
+    return CheckpointEvaluation(reports.pop(MODEL_NAME), reports, judged, measured)
 
 
 def groups_of_target(recommender: XCatRecommender, target: str | None, task: str | None) -> ItemGroups | None:
@@ -286,8 +299,8 @@ def evaluation_data(
     data = shop.split(
         options, vocabulary=processor.catalogue, event_types=processor.event_types, cache_dir=options.cache_dir
     )
-    unknown = _unknown_items(data, recommender, part, options, notes)
-    notes += _other_items(data, recommender)
+    unknown = count_unknown_items(data, recommender, part, options, notes)
+    notes += other_items(data, recommender)
     data.require(part)
     interests = shop_interests(shop, recommender.model, processor)
     if interests is not None:
@@ -326,73 +339,3 @@ def options_of_evaluation(
     if before.to_dict() != now.to_dict():
         notes.append(f"event types have other roles than in training: now {now}; in training {before}")
     return options
-
-
-def _unknown_items(
-    data: SplitData, recommender: XCatRecommender, part: str, options: PreparationOptions, notes: list[str]
-) -> dict[str, int]:
-    """Count evaluated targets and history events whose item is not in the checkpoint's catalogue, and note it.
-
-    Args:
-        data: The sequences as item indices of its catalogue, without targets that the catalogue lacks.
-        recommender: The checkpoint.
-        part: Name of the evaluated part.
-        options: Options of filters and split.
-        notes: List to which a note is added.
-
-    Raises:
-        ValueError: If there are targets, and none is an item of the checkpoint.
-    """
-    catalogue, judged = recommender.processor.catalogue, data.splits[part]
-    whole, known = judged, catalogue
-    if (catalogue.encode(data.selected.items["item_id"].to_arrow()) == UNKNOWN_ROW).any():
-        own = data.shop.split(options, text_fields=(), cache_dir=options.cache_dir)  # the split with every target
-        whole, known = own.splits[part], own.vocabulary
-    targets = known.decode(_flat(whole, "targets"))
-    lost = [name for name, row in zip(targets, catalogue.encode(targets), strict=True) if row == UNKNOWN_ROW]
-    if lost and not len(judged):
-        raise ValueError(
-            f"events, column item_id: none of the {len(lost):,} targets of {part} is an item of the checkpoint, "
-            f"for example {lost[0]!r}; add the items with xcat catalogue, or give tables with its item ids"
-        )
-    history = _flat(judged, "items")
-    counts = {
-        "targets": len(lost),
-        "all_targets": len(targets),
-        "users": len(whole) - len(judged),
-        "all_users": len(whole),
-        "history_events": int((history == UNKNOWN_ROW).sum()),
-        "all_history_events": len(history),
-    }
-    parts = []
-    if lost:
-        parts.append(
-            f"{len(lost):,} of {len(targets):,} targets are such items, for example {lost[0]!r}, and are left out for "
-            "every model, so the metrics are too high"
-        )
-    if counts["history_events"]:
-        parts.append(f"{counts['history_events']:,} of {len(history):,} events of the histories are read as unknown")
-    if parts:
-        notes.append(
-            f"the tables have items that the checkpoint lacks: {'; '.join(parts)}; add them with xcat catalogue"
-        )
-    return counts
-
-
-def _other_items(data: SplitData, recommender: XCatRecommender) -> list[str]:
-    """A note about items of the checkpoint that the tables lack; empty for none."""
-    catalogue = recommender.processor.catalogue
-    rows = catalogue.encode(data.shop.items["item_id"].to_arrow())
-    other = catalogue.num_items - len(np.unique(rows[rows != UNKNOWN_ROW]))
-    if not other:
-        return []
-    return [
-        f"the checkpoint has {other:,} of its {catalogue.num_items:,} items that the tables lack, such as items added "
-        "later; they are ranked, too, and no target is one of them, so metrics can be lower than without them"
-    ]
-
-
-def _flat(split: Dataset, column: str) -> np.ndarray:
-    """The values of a column of lists, one after the other."""
-    values: np.ndarray = split.with_format("arrow")[:][column].combine_chunks().flatten().to_numpy()
-    return values

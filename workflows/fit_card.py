@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..evaluation.audits.exposure import Audit, audit_recommendations
+from ..evaluation.modalities import ModalityReport
 from ..model_cards.card_data import INTENDED_USE, XCatModelCardData
 from ..model_cards.click_section import CLICKS_ALONE, TASK, USE, click_facts
 from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
@@ -23,12 +24,15 @@ from ..tokenization.sources import split_data
 from ..tokenization.text_language import find_language
 from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.options import PreparationOptions, PreparedTraining
+from .modalities import CARD_USERS, measure_modalities
 
 if TYPE_CHECKING:
     from .fit_request import FitRequest
     from .fit_result import FitResult
 
-_TOLD_ELSEWHERE = {"cache_dir", "config", "seed", "split", "split_seed", "text_encoder", "tie_policy"}
+_TOLD_ELSEWHERE = {
+    "cache_dir", "config", "image_encoder", "seed", "split", "split_seed", "text_encoder", "tie_policy",
+}  # fmt: skip
 
 
 def begin_card(
@@ -113,6 +117,13 @@ def complete_card(card: XCatModelCardData, outcome: FitResult, own_name: str) ->
         histories = prepared.splits["test"].with_format(None)["items"]
         return audit_recommendations(outcome.reports, own_name, histories, prepared.processor.catalogue, counts)
 
+    @functools.cache
+    def modalities() -> ModalityReport:
+        prepared = outcome.prepared
+        return measure_modalities(
+            prepared.model, prepared.processor, prepared.splits["test"], most_users=CARD_USERS
+        )  # fmt: skip
+
     card.own_name = own_name
     if outcome.clicks and isinstance(outcome.model, XCatForClickPrediction):
         data = outcome.prepared.data
@@ -121,6 +132,8 @@ def complete_card(card: XCatModelCardData, outcome: FitResult, own_name: str) ->
     if not outcome.reports:  # the model was not trained to rank
         return
     card.results, card.audit = outcome.reports, audit
+    if outcome.model.config.image_dim:
+        card.modalities = modalities
     more = [f"{name}@10" for name in outcome.reports[own_name].requested]
     card.card_metrics = list(dict.fromkeys((*card.card_metrics, *more)))
 

@@ -65,6 +65,24 @@ def check_preparation(values: Mapping[str, Any]) -> None:
 
         check_about(options.interests)
     check_text_encoder(options.text_encoder)
+    _check_images(options, values)
+
+
+def _check_images(options: Any, values: Mapping[str, Any]) -> None:
+    """Refuse options of images that are out of range, and an encoder that is not at hand."""
+    from ..tokenization.images.image_options import FIELDS, check_image_options
+
+    check_image_options(options)
+    if options.images is None:
+        usual = option_fields(PREPARATION)
+        given = next((name for name in FIELDS if values.get(name, usual[name].default) != usual[name].default), None)
+        if given is not None:
+            raise ValueError(f"{given} is {values[given]!r}, and images is not given; name the column of images too")
+        return
+    if options.image_encoder is not None:
+        from ..tokenization.images.image_encoder import check_image_encoder
+
+        check_image_encoder(options.image_encoder)
 
 
 def check_text_encoder(name: str | None) -> None:

@@ -23,7 +23,9 @@ _OPTIONS = "training/preparation/options.py"
 _SOURCES = {
     PREPARATION: (
         ("", "tokenization/sequences/event_options.py", "EventOptions"),
-        *(("", _OPTIONS, name) for name in ("TextOptions", "InterestOptions", "ModelOptions", PREPARATION)),
+        ("", _OPTIONS, "TextOptions"),
+        ("", "tokenization/images/image_options.py", "ImageOptions"),
+        *(("", _OPTIONS, name) for name in ("InterestOptions", "ModelOptions", PREPARATION)),
     ),
     CONFIG: (
         ("transformers", "configuration_utils.py", "PreTrainedConfig"),

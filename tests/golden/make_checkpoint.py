@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
 
+from ..picture_shop import pictured_items, save_vision_encoder
 from ..tiny_shop import SMALL, save_text_encoder, shop
 
 HERE = Path(__file__).parent
@@ -37,9 +39,14 @@ def main() -> None:
         sys.exit(f"{folder} exists; a golden checkpoint is made once")
     torch.manual_seed(FORMAT_VERSION)
     with tempfile.TemporaryDirectory() as place:
-        encoder = save_text_encoder(Path(place) / "encoder")
-        changes = {**SMALL, "memory_sources": ["item_text", "user_text"], "num_segments": 3, "segment_width": 4}
-        made = prepare_training(shop(20), PreparationOptions(text_encoder=str(encoder), config=changes))
+        encoder, vision = save_text_encoder(Path(place) / "encoder"), save_vision_encoder(Path(place) / "vision")
+        sources = ["item_text", "user_text", "item_image"]
+        changes = {**SMALL, "memory_sources": sources, "num_segments": 3, "segment_width": 4}
+        tables = replace(shop(20), folder=Path(place), items=pictured_items(Path(place)))
+        options = PreparationOptions(
+            text_encoder=str(encoder), images="picture", image_encoder=str(vision), config=changes
+        )  # fmt: skip
+        made = prepare_training(tables, options)
     add_repurchases(made.model, [[5, 12, 5, 24, 12, 5]])  # the shop has none
     for reranker in (made.model.model.candidates, made.model.model.discover_candidates):
         for name, buffer in reranker.named_buffers():

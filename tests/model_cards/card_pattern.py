@@ -133,7 +133,17 @@ Discovery: items of the user's history are left out [^\n]+ those of the slice `u
 {METRICS}{VERDICT}(?:
 ### Discovery: targets in `\w+` \((?:[^;\n]+; )?[\d,]+ targets\)
 
-(?:No targets in this slice\.\n|{METRICS}{VERDICT}))*))"""
+(?:No targets in this slice\.\n|{METRICS}{VERDICT}))*)(?:
+### Texts and images(?: \([\d,]+ of [\d,]+ users\)
+
+The same model ranks the targets [^\n]+\.
+
+\| items with \|(?: [^|\n]+ \|)+\n\|(?:---\|)+\n(?:\| [^|\n]+ \|(?: [^|\n]+ \|)+\n)+(?:
+Images of other items [^\n]+\.
+)?|
+
+What texts and images bring was not measured; [^\n]+\.
+))?)"""
 AUDIT = rf"""
 ## Audit
 

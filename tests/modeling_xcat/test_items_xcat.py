@@ -77,10 +77,10 @@ def test_a_step_in_between_learns_from_the_texts_of_its_own_items(changes, histo
     own[step_texts(oracle, batch)] = True
     assert own.any() and not own.all()
 
-    def whole(self: Any, rows: Any) -> torch.Tensor:
+    def whole(self: Any, rows: Any, index: Any) -> torch.Tensor:
         assert rows is None
         made = self.adaptor(self.text_states[:, 0])
-        return torch.where(own[:, None], made, old)[self.text_index]
+        return torch.where(own[:, None], made, old)[index]
 
     monkeypatch.setattr(type(oracle.model.items), "_text_part", whole)
     loss, found = gradients(model, batch)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ..images.image_options import FIELDS as IMAGE_FIELDS
 from ..sources import load_shop
 from ..sources.generic import find_optional_table, load_table
 from ..sources.hub import HUB_ID, HubLog, find_log
@@ -125,6 +126,14 @@ class PreparationInputs:
             self.name, self.files, self.events = found
 
     @property
+    def folder(self) -> Path | None:
+        """Folder of the items table; None for a table in memory or on the hub."""
+        if self.shop is not None:
+            return self.shop.folder
+        tables = [self.files["items"]] if "items" in self.files else list(self.events)
+        return tables[0].parent if tables and isinstance(tables[0], Path) else None
+
+    @property
     def streamed(self) -> bool:
         """Whether the events are read in chunks from their location."""
         return self.shop is None
@@ -132,7 +141,7 @@ class PreparationInputs:
     def describe(self, options: Any) -> dict[str, Any]:
         """The manifest's description of the request: options, and hashes of all tables."""
         told = {
-            "layout": LAYOUT, "options": dataclasses.asdict(options), "columns": self.columns.to_dict(),
+            "layout": LAYOUT, "options": _asked(options), "columns": self.columns.to_dict(),
             "on_unknown_items": self.on_unknown_items,
         }  # fmt: skip
         # Left out if not given, so that folders older than these options still match.
@@ -211,6 +220,14 @@ class PreparationInputs:
         style, _ = log_style([path], TableColumns(), None)
         style = dataclasses.replace(style, times={"timestamp": TimeStyle()})  # seconds, even for small numbers
         return WrittenTables(shop.name, [path], TableColumns(), problems, style, None, card)
+
+
+def _asked(options: Any) -> dict[str, Any]:
+    """The options, without those of images if there are none, so that folders older than these still match."""
+    values = dataclasses.asdict(options)
+    if values.get("images") is None:
+        return {name: value for name, value in values.items() if name not in IMAGE_FIELDS}
+    return values
 
 
 def _write_small(

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from ..images.image_options import ImageOptions
 from ..sequences.event_options import EventOptions
 from ..sequences.filters import RepeatPolicy, check_session_times
 from ..sequences.held_out_items import nothing_trained, pick_cold
@@ -33,6 +34,7 @@ from .local_engine import Engine, LocalEngine
 from .partition_filters import Keeping, filter_log, items_by_age, partition_times, split_kept
 from .partitions import SplitPlan, finish_partition, shard_path, take_cold_items, trained_in
 from .prepared_folder import PARTS, WORK, PreparedFolder, check_folder, empty_folder, write_manifest
+from .prepared_images import prepare_images
 
 PARTITION_EVENTS = 2_500_000
 """Events per partition: a few hundred megabytes during the split."""
@@ -41,8 +43,8 @@ EngineName = Literal["local", "ray"]
 
 
 @dataclass
-class PrepareOptions(EventOptions):
-    """Options of `prepare_tables`: `EventOptions`, and the length of evaluation histories.
+class PrepareOptions(ImageOptions, EventOptions):
+    """Options of `prepare_tables`: `EventOptions`, `ImageOptions`, and the length of evaluation histories.
 
     Args:
         max_history: Events kept of an evaluation history, the latest; None for all.
@@ -51,7 +53,8 @@ class PrepareOptions(EventOptions):
     max_history: int | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        EventOptions.__post_init__(self)
+        ImageOptions.__post_init__(self)
         if self.max_history is not None and self.max_history < 1:
             raise ValueError(f"max_history is {self.max_history}; give a number from 1, or None for the whole history")
         if self.split in SPLITS and not SPLITS[self.split].out_of_core:
@@ -143,6 +146,7 @@ def _prepare(
             )
         if options.cold_items:
             rows["train"] = log.take_cold_items(rows["train"])
+    images = prepare_images(output, options, inputs.folder)
     found = [*tables.problems, *facts.problems, *noted]
     found += [TableProblem(**problem) for problem in _merged(result["problems"] for result in results)]
     shards = {name: len(list(shard_path(output, name, 0).parent.glob("*.parquet"))) for name in PARTS}
@@ -153,7 +157,7 @@ def _prepare(
         "rows": rows, "events": facts.total, "partitions": partitions,
         "items": load_items(str(output / VOCABULARY_FILE)).num_items,
         "users": sum(result["users"] for result in results), "ratings": facts.ratings, "times": facts.times,
-        "problems": [problem.to_dict() for problem in found],
+        "problems": [problem.to_dict() for problem in found], **({} if images is None else {"images": images}),
     }  # fmt: skip
     prepared = write_manifest(output, manifest)
     tables.card(manifest).write(output)

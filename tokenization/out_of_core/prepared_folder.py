@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from ..tables.data_card import DataCard
 from ..tables.event_roles import EventRoles, saved_roles
@@ -22,10 +21,12 @@ from ..tables.schema import EVENT_SCHEMA, Options, ShopTables, TableColumns, row
 from ..tables.table_columns import SavedColumns, is_chosen
 from ..text.item_text import DEFAULT_TEXT_FIELDS
 from ..vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
+from .recoded import recoded
 
 if TYPE_CHECKING:
     import datasets
 
+    from ..images.image_options import ImageOptions
     from ..sequences.event_options import EventOptions
     from ..sequences.split_data import SplitData
 
@@ -101,12 +102,20 @@ class PreparedShop(ShopTables):
         event_types: Event types, in the order of their codes.
         made: Options of their preparation, as in `PrepareOptions`.
         made_from: The whole request of the preparation, with hashes of the tables.
+        images: Facts of its images, from `prepare_images`; None for none.
     """
 
     sequences: datasets.DatasetDict = field(default_factory=_no_sequences)
     event_types: list[str] = field(default_factory=list)
     made: dict[str, Any] = field(default_factory=dict)
     made_from: dict[str, Any] = field(default_factory=dict)
+    images: dict[str, Any] | None = None
+
+    def item_images(self, options: ImageOptions, *, encoder: Any = None, cache_dir: Path | None = None) -> Any:
+        """The images of the preparation, as `load_images`."""
+        from .prepared_images import load_images
+
+        return load_images(self.folder, self.images, options, encoder)
 
     def hashes(self) -> dict[str, str]:
         """Hash of the catalogue, and of the events: of the request that the folder was made for."""
@@ -209,27 +218,7 @@ class PreparedShop(ShopTables):
         rows = np.concatenate([np.arange(NUM_SPECIAL_ROWS), vocabulary.encode(ids)]).astype(np.int32)
         place = {name: code for code, name in enumerate(event_types, start=1)}
         codes = np.array([0, *(place.get(name, 0) for name in self.event_types)], dtype=np.int32)
-        return datasets.DatasetDict({name: _recoded(split, rows, codes) for name, split in self.sequences.items()})
-
-
-def _recoded(split: datasets.Dataset, rows: np.ndarray, codes: np.ndarray) -> datasets.Dataset:
-    import datasets
-
-    table = split.with_format("arrow")[:]
-    for name, values in (("items", rows), ("event_types", codes), ("targets", rows)):
-        if name in table.column_names:
-            lists = table[name].combine_chunks()
-            new = pa.array(values[lists.flatten().to_numpy()], pa.int32())
-            kept = pa.ListArray.from_arrays(lists.offsets, new)
-            table = table.set_column(table.column_names.index(name), name, kept)
-    table = table.cast(split.features.arrow_schema)
-    if "targets" not in split.features:
-        return datasets.Dataset(table)
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    known = pl.col("targets").list.eval(pl.element().filter(pl.element() >= NUM_SPECIAL_ROWS))
-    frame = frame.with_columns(known).filter(pl.col("targets").list.len() > 0)
-    return datasets.Dataset(pa.table(frame.to_arrow()).cast(split.features.arrow_schema))
+        return datasets.DatasetDict({name: recoded(split, rows, codes) for name, split in self.sequences.items()})
 
 
 def load_prepared_data(
@@ -321,7 +310,7 @@ def load_prepared(folder: str | Path) -> PreparedShop:
         made_split=prepared.split, event_types=prepared.event_types, made=_made(manifest),
         made_from=_without_places(request),
         columns=TableColumns(**request.get("columns", {})), time_format=request.get("time_format"),
-        encoding=request.get("encoding"),
+        encoding=request.get("encoding"), folder=prepared.folder, images=manifest.get("images"),
     )  # fmt: skip
 
 
@@ -380,7 +369,7 @@ def empty_folder(folder: Path) -> None:
     """Remove the files of a preparation, and no others."""
     for name in (*PARTS, WORK):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (MANIFEST, VOCABULARY_FILE, "users.parquet", "promotions.parquet", "README.md"):
+    for name in (MANIFEST, VOCABULARY_FILE, "images.parquet", "users.parquet", "promotions.parquet", "README.md"):
         (folder / name).unlink(missing_ok=True)
 
 

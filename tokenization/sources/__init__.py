@@ -102,7 +102,8 @@ def load_shop(
     )  # fmt: skip
     if data is None:
         with stage("reading tables"):
-            return replace(_from_tables({"items": items, "events": events}, request), encoding=encoding)
+            shop = _from_tables({"items": items, "events": events}, request)
+            return replace(shop, encoding=encoding, folder=_folder_of(events if items is None else items))
     _check_either(items, events)
     if not isinstance(data, str | Path):
         with stage("reading tables"):
@@ -116,7 +117,19 @@ def load_shop(
         request = replace(request, time_format=None, encoding=None)
     request = replace(request, folder=place.folder, selection=place.selection, name=place.name)
     with stage("reading tables"):
-        return replace(source.read(request), encoding=request.encoding)
+        shop = source.read(request)
+    return replace(shop, encoding=request.encoding, folder=_folder_of(request.folder))
+
+
+def _folder_of(place: object) -> Path | None:
+    """Folder of a table, or the folder itself; None for a table in memory."""
+    if not isinstance(place, str | os.PathLike):
+        return None
+    path = Path(place).expanduser()
+    if not path.is_dir():
+        return path.parent
+    tables = [file for file in list_folder(path) if file.name.split(".")[0] == "items" and table_suffix(file)]
+    return tables[0].parent if tables else path
 
 
 load_data = load_shop

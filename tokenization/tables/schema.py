@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +29,9 @@ from .table_columns import (
 from .table_reader import MissingUsers, TableReader, UnknownItems, check_policy
 
 if TYPE_CHECKING:
+    from ..images.image_encoder import ImageEncoder
+    from ..images.image_options import ImageOptions
+    from ..images.item_images import ItemImages
     from ..sequences.event_options import EventOptions
     from ..sequences.split_data import SplitData
     from ..vocabulary import ItemVocabulary
@@ -71,6 +74,7 @@ class ShopTables:
         columns: Column names in the user's tables.
         time_format: Given format of their times.
         encoding: Given encoding of their files.
+        folder: Folder of the items table, which files named in it are relative to; None for the working folder.
     """
 
     items: pl.DataFrame
@@ -84,6 +88,7 @@ class ShopTables:
     columns: TableColumns = field(default_factory=TableColumns)
     time_format: str | None = None
     encoding: str | None = None
+    folder: Path | None = None
 
     @property
     def report(self) -> TableReport:
@@ -131,6 +136,29 @@ class ShopTables:
             self, events or EventOptions(), vocabulary=vocabulary, event_types=event_types, text_fields=text_fields,
             cache_dir=cache_dir,
         )  # fmt: skip
+
+    def item_images(
+        self,
+        options: ImageOptions,
+        *,
+        encoder: Callable[[], ImageEncoder] | None = None,
+        cache_dir: Path | None = None,
+    ) -> ItemImages | None:
+        """Read and encode the images of the items; None without a column of images.
+
+        Args:
+            options: The column, the encoder and the limits.
+            encoder: Gives the encoder, in place of that of the options.
+            cache_dir: Where vectors are cached; None for the user's cache.
+
+        Raises:
+            ValueError: As `read_item_images`.
+        """
+        if options.images is None:
+            return None
+        from ..images.item_images import read_item_images
+
+        return read_item_images(self.items, options, self.folder, encoder=encoder, cache_dir=cache_dir)
 
     def hashes(self) -> dict[str, str]:
         """Hash of each table that a model is trained on, stable within a version of polars."""

@@ -100,7 +100,7 @@ def resolve_text_encoder(name: str | None = None) -> tuple[str, str | None]:
     """
     encoder = DEFAULT_TEXT_ENCODER if name in (None, AUTO) else str(name)
     if encoder not in ENCODERS.values():
-        return _other_encoder(encoder), None
+        return locate_encoder(encoder, "text_encoder", _REMEDY), None
     if _hub_answers(encoder):
         return encoder, None
     cached = _cached_folder(encoder)
@@ -114,8 +114,17 @@ def resolve_text_encoder(name: str | None = None) -> tuple[str, str | None]:
     raise OSError(_out_of_reach(encoder))
 
 
-def _other_encoder(name: str) -> str:
-    """A folder, a model that the hub has, or the folder of a cached one."""
+def locate_encoder(name: str, argument: str, remedy: str) -> str:
+    """Find an encoder that is not a default: a folder, a model that the hub has, or the folder of a cached one.
+
+    Args:
+        name: Folder or hub id.
+        argument: The argument that has it, for errors.
+        remedy: What to do otherwise, for errors.
+
+    Raises:
+        OSError: If it is none of the three.
+    """
     if Path(name).expanduser().is_dir():
         return str(Path(name).expanduser())
     from huggingface_hub import constants, try_to_load_from_cache
@@ -124,19 +133,18 @@ def _other_encoder(name: str) -> str:
     try:
         cached = try_to_load_from_cache(name, "config.json")
     except HFValidationError as error:
-        raise OSError(f"text_encoder={name!r} is neither a folder nor a model id: {error}; {_REMEDY}") from error
+        raise OSError(f"{argument}={name!r} is neither a folder nor a model id: {error}; {remedy}") from error
     status = _hub_status(name)
     if status is None and isinstance(cached, str):
         return str(Path(cached).parent)
     if status is None:
         raise OSError(
-            f"text_encoder={name!r} is neither a folder nor cached, and {constants.ENDPOINT} cannot be reached; "
-            f"{_REMEDY}"
+            f"{argument}={name!r} is neither a folder nor cached, and {constants.ENDPOINT} cannot be reached; {remedy}"
         )
     if status in (401, 404):
         raise OSError(
-            f"text_encoder={name!r} is neither a folder nor a model on {constants.ENDPOINT} that you can access; "
-            f"{_REMEDY}"
+            f"{argument}={name!r} is neither a folder nor a model on {constants.ENDPOINT} that you can access; "
+            f"{remedy}"
         )
     return name
 

@@ -56,7 +56,7 @@ class TextEncoder:
             raise ValueError(f"pooling is {self.pooling.mode!r}; give one of {', '.join(TEXT_POOLINGS)}")
         if tokens < 1:
             raise ValueError(f"tokens is {tokens}; give at least 1 state per text")
-        self.name = name or _digest(model)
+        self.name = name or weights_digest(model)
         # Copied to bfloat16: autocast would cast every weight again for every batch.
         self.model = (copy.deepcopy(model).to(torch.bfloat16) if bf16 else model).eval()
         self.tokenizer, self.tokens, self.bf16 = tokenizer, tokens, bf16
@@ -139,7 +139,8 @@ def _padded(rows: list[list[int]], padding: int) -> tuple[torch.Tensor, torch.Te
     return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
 
 
-def _digest(model: torch.nn.Module) -> str:
+def weights_digest(model: torch.nn.Module) -> str:
+    """A hash of the beginnings of all weights of an encoder."""
     digest = hashlib.sha256()
     for name, parameter in model.state_dict().items():
         digest.update(name.encode())

@@ -11,6 +11,7 @@ from transformers import set_seed
 
 from ...catalogue.change import change_catalogue, change_soft_targets, ordered_after, same_catalogue
 from ...catalogue.cold_start import add_cold_start_neighbors, drop_cold_start_neighbors, united_neighbors
+from ...catalogue.item_images import image_encoder_of
 from ...catalogue.item_table import (
     add_repurchases,
     fill_neighbors,
@@ -23,6 +24,7 @@ from ...checkpoints.load import load_base
 from ...modeling_xcat.configuration_xcat import XCatConfig
 from ...modeling_xcat.hub_xcat import locate_checkpoint
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
+from ...tokenization.images.item_images import ItemImages
 from ...tokenization.interests.reader import NO_INTEREST
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.build import target_histories, target_items
@@ -32,11 +34,11 @@ from ...tokenization.tables.schema import ShopTables
 from ...tokenization.text.default_encoder import AUTO
 from ...tokenization.vocabulary import UNKNOWN_ROW
 from .options import PreparationOptions, PreparedTraining
-from .prepare import add_interests, build_vocabulary, measure_unknown, split_shop, with_both_boosts
+from .prepare import add_interests, build_vocabulary, measure_unknown, shop_images, split_shop, with_both_boosts
 
 CHANGEABLE = frozenset({
-    "hidden_dropout", "attention_dropout", "id_dropout", "temperature", "objective", "full_softmax_limit",
-    "num_negatives", "gbce_calibration", "neighbor_window", "neighbor_decay", "neighbor_weight",
+    "hidden_dropout", "attention_dropout", "id_dropout", "modality_dropout", "temperature", "objective",
+    "full_softmax_limit", "num_negatives", "gbce_calibration", "neighbor_window", "neighbor_decay", "neighbor_weight",
     "discover_neighbor_weight", "discover_product_weight", "repeat_weight", "untrained_bonus",
     "discover_untrained_bonus", "soft_target_weight", "freeze_text_encoder",
 })  # fmt: skip
@@ -80,15 +82,16 @@ def prepare_from_base(
     XCatConfig(**model.config.to_dict())  # checks values
     model.model.text.frozen = model.config.freeze_text_encoder
     model.model.text.freeze()
+    shop, images = _images_for(model, processor, shop, options, base)
     old = processor.catalogue
     vocabulary = ordered_after(old, build_vocabulary(shop, options.text_fields))
     new = int((old.encode(vocabulary.column("item_id")) == UNKNOWN_ROW).sum())
     gone = old.num_items - (vocabulary.num_items - new)
-    notes = [told for told in (shop.split_advice(options),) if told]
-    changed = not same_catalogue(old, vocabulary, model.config.item_features or {})
+    notes = [told for told in (shop.split_advice(options), *([] if images is None else images.describe())) if told]
+    changed = images is not None or not same_catalogue(old, vocabulary, model.config.item_features or {})
     weights = {name: getattr(model.config, name) for name in ("neighbor_weight", "discover_neighbor_weight")}
     if changed:
-        processor = change_catalogue(model, processor, vocabulary, cache_dir=options.cache_dir)
+        processor = change_catalogue(model, processor, vocabulary, cache_dir=options.cache_dir, images=images)
         notes.append(f"{new} of {vocabulary.num_items} items are new to the base; {gone} of the base's are dropped")
     else:
         change_soft_targets(model)
@@ -108,6 +111,25 @@ def prepare_from_base(
             setattr(model.config, name, weight)
     unknown = measure_unknown(shop, processor, options)
     return PreparedTraining(model, processor, data, base, notes, interests, unknown), changed
+
+
+def _images_for(
+    model: XCatForNextItem, processor: XCatProcessor, shop: ShopTables, options: PreparationOptions, base: str
+) -> tuple[ShopTables, ItemImages | None]:
+    """The tables and their images, read by the base's encoder: from the given column, or the base's if it is there.
+
+    Raises:
+        ValueError: If a column is given and the base has no images.
+    """
+    settings = processor.image_settings
+    if settings is None:
+        if options.images is not None:
+            raise ValueError(f"images={options.images!r}: the base {base} was trained without images; leave it out")
+        return shop, None
+    column = options.images
+    if column is None and not shop.made_split and settings["column"] in shop.items.columns:
+        column = settings["column"]
+    return shop_images(shop, replace(options, images=column), lambda: image_encoder_of(model, processor))
 
 
 def check_base_options(options: PreparationOptions, base: str) -> None:
@@ -164,8 +186,9 @@ def _of_base(
             f"{fixed[0]} is {options.config[fixed[0]]!r}, but {getattr(config, fixed[0])!r} in the base {base}, whose "
             f"weights depend on it; leave it out. With base= these fields may change: {', '.join(sorted(CHANGEABLE))}"
         )
-    if options.text_encoder not in (None, AUTO):
-        raise ValueError(f"text_encoder={options.text_encoder!r}: the base {base} has its own; leave it out")
+    for name in ("text_encoder", "image_encoder"):
+        if getattr(options, name) not in (None, AUTO):
+            raise ValueError(f"{name}={getattr(options, name)!r}: the base {base} has its own; leave it out")
     own: dict[str, Any] = {
         "text_fields": tuple(processor.text_fields),
         "max_text_length": processor.max_text_length,

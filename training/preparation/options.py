@@ -11,6 +11,7 @@ import numpy as np
 from datasets import DatasetDict
 
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
+from ...tokenization.images.image_options import ImageOptions
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.event_options import EventOptions
@@ -72,8 +73,8 @@ class ModelOptions:
 
 
 @dataclass
-class PreparationOptions(ModelOptions, InterestOptions, TextOptions, EventOptions):
-    """Options of a preparation: `EventOptions`, `TextOptions`, `InterestOptions` and `ModelOptions` in one.
+class PreparationOptions(ModelOptions, InterestOptions, ImageOptions, TextOptions, EventOptions):
+    """Options of a preparation: those of events, texts, images, interests and the model in one.
 
     All fields are keywords: `PreparationOptions(split="last-basket", text_encoder="folder")`.
 
@@ -87,7 +88,7 @@ class PreparationOptions(ModelOptions, InterestOptions, TextOptions, EventOption
     split_seed: int | None = None
 
     def __post_init__(self) -> None:
-        for group in (EventOptions, TextOptions, InterestOptions, ModelOptions):
+        for group in (EventOptions, TextOptions, ImageOptions, InterestOptions, ModelOptions):
             group.__post_init__(self)
         self.cache_dir = None if self.cache_dir is None else Path(self.cache_dir)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,15 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, set_seed
 from transformers.activations import ACT2FN
 
 from ...catalogue.interests import interest_settings, shop_interests
+from ...catalogue.item_images import fill_images, image_fields, image_settings
 from ...catalogue.item_table import distinct_texts, fill_item_table
 from ...catalogue.segments import segment_count
 from ...modeling_xcat.configuration_xcat import XCatConfig
 from ...modeling_xcat.hub_xcat import is_local
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
+from ...tokenization.images.image_encoder import ImageEncoder
+from ...tokenization.images.item_images import ItemImages
+from ...tokenization.images.references import holds_vectors
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import quiet_transformers, stage
@@ -96,6 +101,26 @@ def split_shop(
     return data
 
 
+def shop_images(
+    shop: ShopTables, options: PreparationOptions, encoder: Callable[[], ImageEncoder] | None = None
+) -> tuple[ShopTables, ItemImages | None]:
+    """Read the images of the items.
+
+    Args:
+        shop: Validated tables.
+        options: Options of the preparation.
+        encoder: Gives the encoder, in place of that of the options.
+
+    Returns:
+        The tables without a column of vectors, which are stored in the model and not in the catalogue, and the images;
+        None without a column of images.
+    """
+    images, column = shop.item_images(options, encoder=encoder, cache_dir=options.cache_dir), options.images
+    if column in shop.items.columns and holds_vectors(shop.items[column]):
+        shop = replace(shop, items=shop.items.drop(column))
+    return shop, images
+
+
 def prepare_training(
     shop: ShopTables,
     options: PreparationOptions,
@@ -120,6 +145,7 @@ def prepare_training(
     """
     read = options.interests != NO_INTEREST
     settings = interest_settings(shop, options.interests, options.interest_columns) if read else None
+    shop, images = shop_images(shop, options)
     data = split_shop(shop, options, split=split)
     vocabulary, kinds = data.vocabulary, data.event_types
     set_seed(options.seed)
@@ -127,7 +153,7 @@ def prepare_training(
         said = sampled_user_texts(shop.events, options.interest_columns)
         encoder = choose_text_encoder(options.text_encoder, vocabulary.column("text").to_pylist(), said)
     pooling, asking = (read_pooling(encoder.path, encoder.name, query=query) for query in (False, True))
-    config = _config(data, encoder, pooling.mode, options)
+    config = _config(data, encoder, pooling.mode, options, images)
     model = model_class(config)
     processor = XCatProcessor(
         AutoTokenizer.from_pretrained(encoder.path),
@@ -144,19 +170,26 @@ def prepare_training(
         reads_texts=model.model.reads_user_texts,
         item_prompt=pooling.prompt,
         query_prompt=asking.prompt,
+        image_settings=None if images is None else image_settings(images),
     )
     if config.text_config is not None:
         with stage("loading the text encoder"), quiet_transformers():
             pretrained = AutoModel.from_pretrained(encoder.path, dtype=torch.float32)
             assert model.model.text.encoder is not None
             model.model.text.encoder.load_state_dict(pretrained.state_dict())
+    if images is not None:
+        fill_images(model, vocabulary, images)
     fill_item_table(
         model, processor, data.train, precision=precision, cache_dir=options.cache_dir, relations=relations
     )
     interests = add_interests(shop, model, processor, data.splits, options, precision)
     if model.model.asks is not None:  # last, because the rows of other additions are cached on disk
         add_asks(data, options.interest_columns)
-    notes = [*encoder.notes, *filter(None, [shop.split_advice(options)])]
+    notes = [
+        *encoder.notes,
+        *filter(None, [shop.split_advice(options)]),
+        *([] if images is None else images.describe()),
+    ]
     return PreparedTraining(
         model, processor, data, encoder.name, notes, interests, measure_unknown(shop, processor, options)
     )
@@ -205,7 +238,9 @@ def add_interests(
     return interests
 
 
-def _config(data: SplitData, found: EncoderChoice, pooling: str, options: PreparationOptions) -> XCatConfig:
+def _config(
+    data: SplitData, found: EncoderChoice, pooling: str, options: PreparationOptions, images: ItemImages | None
+) -> XCatConfig:
     shop, vocabulary, kinds = data.shop, data.vocabulary, data.event_types
     known = set(XCatConfig().to_dict())
     unknown = [name for name in options.config if name not in known]
@@ -237,6 +272,7 @@ def _config(data: SplitData, found: EncoderChoice, pooling: str, options: Prepar
         "untrained_bonus": UNTRAINED_BONUS if options.config.get("use_text", XCatConfig.use_text) else 0.0,
     }
     measured["num_segments"] = segment_count(data.train)
+    measured |= {} if images is None else image_fields(images)
     config = XCatConfig(**{**measured, **with_both_boosts(options.config)})
     if options.interests != NO_INTEREST:
         if not config.use_text or config.num_fusion_layers < 1 or config.text_config is None:

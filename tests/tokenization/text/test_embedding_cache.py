@@ -65,7 +65,7 @@ def test_one_percent_of_new_items_encodes_one_percent(tmp_path: Path) -> None:
 
 
 def test_a_killed_run_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding_cache, "_SHARD_TEXTS", 10)
+    monkeypatch.setattr(embedding_cache, "_SHARD_SIZE", 10)
     texts = [f"{'x' * n}" for n in range(1, 36)]
     killed = Encoder(fail_after=25)
     with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,170 @@
+"""What rendered images bring, on a synthetic shop whose customers follow looks, and on Scientific.
+
+The pictures are rendered, not photographs of products. In the synthetic shop a picture shows the style of an item,
+which its title does not name. On Scientific a picture shows category and brand, which the text names too.
+
+    python benchmarks/images.py styles --seeds 0 1 2 --output results
+    python benchmarks/images.py scientific --data DATA --seeds 0 --output results
+"""
+
+from __future__ import annotations
+
+import argparse
+import colorsys
+import hashlib
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from machine import machine_line
+from PIL import Image, ImageDraw
+
+import xcat_rec
+from xcat_rec.evaluation.modalities import ModalityReport
+from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
+from xcat_rec.workflows.modalities import measure_modalities
+
+NOUNS = ("lamp", "mug", "rug", "chair", "clock", "cushion", "poster", "vase", "tray", "blanket")
+WORDS = ("classic", "daily", "home", "plain", "good", "basic", "standard", "new", "nice", "common")
+STYLES, SIDE, DAY = 8, 96, 86_400
+IMAGE_ONLY = 0.1
+"""Share of items of the synthetic shop without any text, which only test users choose."""
+
+
+def draw(style: int, noun: int, seed: int) -> Image.Image:
+    """A picture: the colour and the pattern show the style, the outline the kind of product."""
+    generator = np.random.default_rng(seed)
+    hue = (style % 4) / 4 + generator.normal(0, 0.02)
+    light = tuple(int(255 * part) for part in colorsys.hsv_to_rgb(hue % 1, 0.25, 0.98))
+    dark = tuple(int(255 * part) for part in colorsys.hsv_to_rgb(hue % 1, 0.8, 0.7))
+    picture = Image.new("RGB", (SIDE, SIDE), (245, 245, 245))
+    pen = ImageDraw.Draw(picture)
+    left, top = generator.integers(4, 18, 2)
+    right, bottom = SIDE - generator.integers(4, 18, 2)
+    box = (int(left), int(top), int(right), int(bottom))
+    (pen.ellipse if noun % 2 else pen.rectangle)(box, fill=light, outline=dark, width=3)
+    step = 9 + noun
+    for place in range(-SIDE, 2 * SIDE, step):
+        if style // 4 % 2:
+            pen.line((place, box[1], place + SIDE, box[3]), fill=dark, width=3)
+        else:
+            for row in range(box[1], box[3], step):
+                pen.ellipse((place, row, place + 5, row + 5), fill=dark)
+    noise = generator.normal(0, 6, (SIDE, SIDE, 3))
+    return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+
+
+def styles_shop(folder: Path, seed: int, users: int = 1200, per_cell: int = 8) -> ShopTables:
+    """Customers who stay with a style in four of five events; the kinds of product follow each other by their titles.
+
+    A tenth of the items has no title, and only the last event of a user is of such an item.
+    """
+    generator = np.random.default_rng(seed)
+    cells = [(style, noun) for style in range(STYLES) for noun in range(len(NOUNS)) for _ in range(per_cell)]
+    alone = generator.random(len(cells)) < IMAGE_ONLY
+    rows = []
+    for number, (style, noun) in enumerate(cells):
+        name = f"{number:04d}.png"
+        draw(style, noun, 10_000 * seed + number).save(folder / name)
+        title = f"{WORDS[int(generator.integers(len(WORDS)))]} {NOUNS[noun]} {number % 97}"
+        rows.append({"item_id": f"i{number}", "title": None if alone[number] else title, "picture": name})
+    by_cell: dict[tuple[int, int, bool], list[int]] = {}
+    for number, cell in enumerate(cells):
+        by_cell.setdefault((*cell, bool(alone[number])), []).append(number)
+    events = []
+    for user in range(users):
+        style, noun = int(generator.integers(STYLES)), int(generator.integers(len(NOUNS)))
+        length = int(generator.integers(6, 12))
+        for place in range(length):
+            mine = style if generator.random() < 0.8 else int(generator.integers(STYLES))
+            last = place == length - 1 and user % 3 == 0
+            found = by_cell.get((mine, noun, last)) or by_cell[mine, noun, False]
+            chosen = found[int(generator.integers(len(found)))]
+            events.append({"user_id": f"u{user}", "item_id": f"i{chosen}", "timestamp": DAY * place + user})
+            noun = (noun + int(generator.choice([1, 2, 3]))) % len(NOUNS)
+    return replace(validate_tables(pl.DataFrame(rows), pl.DataFrame(events), name="styles"), folder=folder)
+
+
+def rendered_shop(shop: ShopTables, folder: Path, users: int | None) -> ShopTables:
+    """A data set with a rendered picture per item, of its category and brand: 80 looks with four pictures each.
+
+    With `users`, only so many users, drawn with seed 0, and the items of their events.
+    """
+    events, items = shop.events, shop.items
+    if users is not None:
+        kept = events["user_id"].unique().sort().sample(users, seed=0, shuffle=True)
+        events = events.filter(pl.col("user_id").is_in(kept.to_list()))
+        items = items.filter(pl.col("item_id").is_in(events["item_id"].unique().to_list()))
+    names = []
+    for number, (category, brand) in enumerate(items.select("category", "brand").iter_rows()):
+        codes = [int(hashlib.sha256(str(text).encode()).hexdigest()[:8], 16) for text in (brand, category)]
+        look = (codes[0] % STYLES, codes[1] % len(NOUNS), number % 4)
+        name = "-".join(map(str, look)) + ".png"
+        if not (folder / name).is_file():
+            draw(look[0], look[1], seed=100 * look[0] + 10 * look[1] + look[2]).save(folder / name)
+        names.append(name)
+    return replace(shop, items=items.with_columns(pl.Series("picture", names)), events=events, folder=folder)
+
+
+def measured(found: ModalityReport) -> dict[str, Any]:
+    return {
+        **found.to_dict(),
+        "changes": {name: found.change(name) for name in found.reports},
+        "shuffled minus dropped": str(found.difference(found.shuffled, found.without)),
+    }
+
+
+def run(shop: ShopTables, seed: int, work: Path, fields: dict[str, Any]) -> dict[str, Any]:
+    """A model with images in every condition, beside one that was trained without."""
+    results: dict[str, Any] = {"seed": seed, "machine": machine_line()}
+    for name, images in (("with", {"images": "picture"}), ("without", {})):
+        begun = time.perf_counter()
+        out = work / f"{name}-{seed}"
+        fitted = xcat_rec.fit(shop, out, seed=seed, card=None, overwrite=True, tell=print, **images, **fields)
+        found = fitted.reports["XCat"]
+        results[f"trained {name} images"] = {
+            "ndcg@10": found.value("ndcg@10"), "recall@10": found.value("recall@10"),
+            "cold recall@10": found.value("recall@10", "cold"), "cold targets": found.slices["cold"]["num_targets"],
+            "seconds": round(time.perf_counter() - begun),
+        }  # fmt: skip
+        if images:
+            test = fitted.prepared.splits["test"]
+            results["conditions"] = measured(measure_modalities(fitted.model, fitted.prepared.processor, test))
+    dropped = results["conditions"]["conditions"]["without images"]["ndcg@10"]
+    results["dropped / trained without"] = dropped / results["trained without images"]["ndcg@10"]
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shop", choices=["styles", "scientific"])
+    parser.add_argument("--data", help="Data of Scientific, as in xcat fit.")
+    parser.add_argument("--users", type=int, help="Users of Scientific; by default all.")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--dropout", type=float, help="modality_dropout, instead of the default.")
+    parser.add_argument("--output", type=Path, default=Path("images-benchmark"))
+    args = parser.parse_args()
+    fields: dict[str, Any] = {} if args.dropout is None else {"modality_dropout": args.dropout}
+    for seed in args.seeds:
+        work = args.output / f"{args.shop}-{seed}"
+        pictures = work / "pictures"
+        pictures.mkdir(parents=True, exist_ok=True)
+        given = (
+            styles_shop(pictures, seed)
+            if args.shop == "styles"
+            else rendered_shop(xcat_rec.load_shop(args.data), pictures, args.users)
+        )
+        results = run(given, seed, work, fields)
+        told = json.dumps(results, indent=1)
+        (args.output / f"{args.shop}-{seed}.json").write_text(told + "\n")
+        print(told)
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()
