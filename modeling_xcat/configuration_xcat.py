@@ -72,9 +72,8 @@ class XCatConfig(PreTrainedConfig):
         *Fusion of behaviour and text*
         num_fusion_layers: Cross-attention blocks from behaviour states to text states; 0 turns fusion off.
         fusion_block: The cross-attention block, a name in `FUSION_BLOCKS`: "attention".
-        memory_sources: Sources of memory tokens of the fusion blocks, names in `MEMORY_SOURCES`: "item_text",
-            "user_text", "interests", "item_image"; None for the first. Training rows have no user texts, so
-            "user_text" keeps its initial weights; checkpoints of earlier versions have it.
+        memory_sources: Sources of memory tokens of the fusion blocks, names in `MEMORY_SOURCES`; None for "item_text".
+            Training rows have no user texts, so "user_text" keeps its initial weights.
         *Activation and dropout*
         hidden_act: Activation of feed-forward layers and of the text projection.
         hidden_dropout: Dropout on inputs and residual branches.

@@ -36,8 +36,6 @@ SEGMENTS_FROM = 12
 """First format version with rates of first purchases by segment of users."""
 TRENDS_FROM = 13
 """First format version with trends of items, and a re-ranker for discovery that reads them."""
-IMAGES_FROM = 14
-"""First format version that may have images of items."""
 
 
 def check_format(version: Any) -> None:
