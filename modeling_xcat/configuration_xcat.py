@@ -31,8 +31,7 @@ from .saving_xcat import code_of_main_left_out
 class XCatConfig(PreTrainedConfig):
     """Sizes and options of an XCat model.
 
-    Keys keep their older names for saved checkpoints; docs/glossary.md gives the usual term for each. The fields stand
-    in groups, here and below.
+    Keys keep older names for saved checkpoints; docs/glossary.md gives the usual terms. Fields stand in groups.
 
     Args:
         *Items and their texts*

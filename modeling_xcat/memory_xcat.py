@@ -124,6 +124,8 @@ class ItemTextMemory(MemorySource):
 class ItemImageMemory(MemorySource):
     """Images of the history's events, one token per image, visible from their event on."""
 
+    of_events = True
+
     def __init__(self, config: XCatConfig) -> None:
         super().__init__(config)
         self.projection = nn.Linear(config.image_dim, config.hidden_size)

@@ -54,6 +54,9 @@ def tiny_model(
             items.text_states[0] = 0
             items.text_token_mask[1:] = True
             items.text_index[2:] = torch.randint(1, TEXTS, (ROWS - 2,))
+        if items.images is not None:
+            items.images.states[1:] = torch.randn(items.images.states[1:].shape)
+            items.images.index[2:] = torch.randint(0, config.num_images, items.images.index[2:].shape)
         if hasattr(model, "soft_target_rows"):
             model.soft_target_rows.copy_(torch.randint(2, ROWS, model.soft_target_rows.shape, dtype=torch.int32))
         if model.model.neighbors is not None:

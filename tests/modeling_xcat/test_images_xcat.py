@@ -29,6 +29,7 @@ def pictured_model(**changes: Any) -> Any:
     images = model.model.items.images
     torch.manual_seed(3)
     images.states[1:] = torch.randn(5, 5)
+    images.index.zero_()
     images.index[3:, 0] = torch.arange(ROWS - 3) % 5 + 1
     images.index[3, 1] = 4
     return model

@@ -32,6 +32,10 @@ MODELS: dict[str, dict[str, Any]] = {
         "soft_target_weight": 0.0,
     },
     "no text": {"use_text": False},
+    "texts and images": {
+        "image_dim": 5, "image_encoder_dim": 7, "images_per_item": 2, "num_images": 6,
+        "memory_sources": ["item_text", "item_image"],
+    },
     "texts and interests": {"memory_sources": ["user_text", "item_text", "interests"]},
 }  # fmt: skip
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
