@@ -118,6 +118,10 @@ def test_the_lists_are_those_of_torch(exported: dict[str, Any], checkpoint: Path
     np.testing.assert_allclose(theirs.user_embeddings(HISTORIES), ours.user_embeddings(HISTORIES), atol=1e-4)
     with pytest.raises(ValueError, match="does not read texts of users"):
         theirs.recommend(HISTORIES[0], texts="warm")
+    inputs = {name: value.clone() for name, value in theirs.processor.inputs_of(rows, layout="right").items()}
+    inputs["item_ids"][0, 0] = 42
+    with pytest.raises(ValueError, match=r"an item that was added after the graphs in .* were exported; export again"):
+        theirs.ranker.states(inputs)
 
 
 def test_other_weights_and_damaged_files_are_refused(
