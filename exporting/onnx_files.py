@@ -54,39 +54,11 @@ def traced(graph: Graph) -> Any:
 
 def _forget_places(model: Any) -> None:
     """Remove the lines of source code, with folders of this machine, that the exporter stores per node."""
-    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
+    graph = model.graph
+    values = (*graph.value_info, *graph.input, *graph.output, *graph.initializer)
+    for part in (model, graph, *graph.node, *values):
         del part.metadata_props[:]
         part.doc_string = ""
-    for function in model.functions:
-        for node in function.node:
-            del node.metadata_props[:]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the progress and the warnings of torch's exporter about packages that are not needed."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _name_axes(model: Any, graph: Graph) -> None:
-    names: dict[str, str] = {}
-    for value in model.graph.input:
-        for axis, dimension in zip(graph.axes[value.name], value.type.tensor_type.shape.dim, strict=True):
-            names[dimension.dim_param] = axis
-    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        for dimension in value.type.tensor_type.shape.dim:
-            if dimension.dim_param in names:
-                dimension.dim_param = names[dimension.dim_param]
 
 
 def with_weights_of(model: Any, dtype: str) -> Any:

@@ -62,7 +62,7 @@ class OnnxItemRanker(ItemRanker):
         if item_ids.numel() and int(item_ids.max()) >= NUM_SPECIAL_ROWS + self._graphs.manifest.num_items:
             raise ValueError(
                 f"a history has an item that was added after the graphs in {self._graphs.folder} were exported; "
-                "again, or use backend='torch'"
+                "export again, or use backend='torch'"
             )
         layout = SequenceLayout.from_inputs(item_ids, mask, inputs.get("position_ids"))
         queries = last_events(mask)
