@@ -61,6 +61,33 @@ def _forget_places(model: Any) -> None:
         part.doc_string = ""
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the progress and the warnings of torch's exporter about packages that are not needed."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _name_axes(model: Any, graph: Graph) -> None:
+    names: dict[str, str] = {}
+    for value in model.graph.input:
+        for axis, dimension in zip(graph.axes[value.name], value.type.tensor_type.shape.dim, strict=True):
+            names[dimension.dim_param] = axis
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param in names:
+                dimension.dim_param = names[dimension.dim_param]
+
+
 def with_weights_of(model: Any, dtype: str) -> Any:
     """The same model with float weights stored as "fp16" or "bf16"; it computes in float32.
 
