@@ -1,7 +1,7 @@
 """Size, speed and quality of exported graphs, against torch, on one checkpoint.
 
     xcat export CKPT --onnx GRAPHS
-    python benchmarks/export.py CKPT DATA GRAPHS [--repeats N] [--output FILE.json]
+    python benchmarks/export.py CKPT DATA GRAPHS [--repeats N] [--users N] [--output FILE.json]
 
 NDCG@10 is that of the test split, by the whole scoring step. "texts" is NDCG@10 in torch after the texts of the
 catalogue were encoded again with the text encoder of the row. Times are the median processor time, on one thread, of
@@ -110,12 +110,15 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("graphs", help="folder of graphs in fp32, exported of the checkpoint")
     parser.add_argument("--repeats", type=int, default=50)
+    parser.add_argument("--users", type=int, default=2000, help="users of the test split, drawn with seed 0")
     parser.add_argument("--output", type=Path, help="JSON file for the values")
     options = parser.parse_args()
     torch.set_num_threads(1)
     recommender = XCatRecommender.from_pretrained(options.checkpoint)
     shop = read_shop(options.data, saved=recommender.processor.event_settings)
     rows = evaluation_data(recommender, shop).splits["test"]
+    if options.users < len(rows):
+        rows = rows.select(np.sort(np.random.default_rng(0).permutation(len(rows))[: options.users]))
     few = [rows.with_format(None)[place] for place in range(min(USERS, len(rows)))]
     model, processor = recommender.model, recommender.processor
     plain = Variant(recommender, model)
@@ -143,7 +146,7 @@ def main() -> None:
                 **variant.times(options.repeats),
             }
             values["ndcg@10"] = graph_export._ndcg(variant.ranker, model, processor, rows)
-    print(machine_line())
+    print(f"{machine_line()}; {len(rows):,} users")
     columns = ("MB", "difference", "history, ms", "query, ms", "texts, ms")
     print("| | " + " | ".join(columns) + " | NDCG@10 next, discover | texts |\n|" + "---|" * 8)
     for name, values in ((name, found[name]) for name in variants):
