@@ -15,15 +15,16 @@ from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .explanation_xcat import COMPARED, list_influences
 from .filters_xcat import Filters, ItemFilter
-from .past_xcat import XCatPast, next_states
+from .past_xcat import XCatPast, next_states, overrides
 from .popular_xcat import popular_rows
 from .ranked_xcat import Ranked, Reordering, ranked_items, with_pinned
-from .ranking_xcat import ItemIndex
+from .ranking_xcat import CODES_FROM, ItemIndex
 from .recent_events_xcat import RecentEvents
 
 REASONS = 3
 """Maximum reasons per recommendation."""
 _OPTIONAL = ("words", "by_meaning", "price", "currency", "propensity")
+_SHOWN = ("item_id", "title", "category", "price", "currency")  # columns of the catalogue
 Basis = Literal["history", "query", "texts", "popular", "none"]
 """Basis of a list: known items of the history, the query alone, the user's texts alone, item popularity, or nothing
 (an empty list)."""
@@ -193,7 +194,10 @@ class ItemRanker:
         self.model, self.vocabulary = model.eval(), vocabulary
         self.filter = ItemFilter(vocabulary, model.device)
         with torch.no_grad():
-            self.items: torch.Tensor = model.model.item_side(model.model.items().float())
+            embedded = model.model.items()
+            self.items: torch.Tensor = model.model.item_side(embedded.float())
+        is_small = len(embedded) < CODES_FROM  # a large table is not kept twice
+        self._embedded = embedded if is_small and not overrides(model.model, "embed_items") else None
         self._counts = model.model.items.item_counts
         self.index = ItemIndex(self.items, first_row=NUM_SPECIAL_ROWS)
 
@@ -272,7 +276,9 @@ class ItemRanker:
             )
         if self.model.training:  # set after construction
             self.model.eval()
-        placed = {name: value.to(base.device) for name, value in inputs.items()}
+        placed = {name: value.to(self._counts.device) for name, value in inputs.items()}
+        if self._embedded is not None:
+            placed["item_embeds"] = self._embedded[placed["item_ids"]]
         if pasts is None:
             return self._encoded(placed)
         states, recent = next_states(base, placed, pasts)
@@ -360,7 +366,7 @@ class ItemRanker:
         return [self._item(*found) for found in zip(rows[kept].tolist(), scores[kept].tolist(), strict=True)]
 
     def _item(self, row: int, score: float) -> Recommendation:
-        item = self.vocabulary.item(row)
+        item = self.vocabulary.values(row, _SHOWN)
         title = item.get("title") or item["item_id"]
         price = plain_price(item.get("price"))
         currency = None if price is None else item.get("currency")
@@ -370,7 +376,7 @@ class ItemRanker:
 
     def reason(self, row: int, weight: float = 0.0) -> Reason:
         """The item with this index as a reason of this weight."""
-        item = self.vocabulary.item(row)
+        item = self.vocabulary.values(row, _SHOWN)
         return Reason(item["item_id"], item.get("title") or item["item_id"], round(weight, 4))
 
 
