@@ -171,7 +171,7 @@ def next_states(
         found.append(past.state(base, own | {name: own[name][:, :length] for name in _PER_EVENT if name in own}))
     layout = SequenceLayout.from_inputs(inputs["item_ids"], inputs["attention_mask"], inputs["position_ids"])
     given = inputs["item_ids"], layout, inputs["query_positions"], inputs.get("event_type_ids")
-    return torch.cat(found), base.recent_events(*given)
+    return torch.cat(found).float(), base.recent_events(*given)
 
 
 def reads_next(base: Any) -> bool:

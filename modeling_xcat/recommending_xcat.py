@@ -277,17 +277,16 @@ class ItemRanker:
         if self.model.training:  # set after construction
             self.model.eval()
         placed = {name: value.to(self._counts.device) for name, value in inputs.items()}
-        if self._embedded is not None:
-            placed["item_embeds"] = self._embedded[placed["item_ids"]]
-        if pasts is None:
-            return self._encoded(placed)
-        states, recent = next_states(base, placed, pasts)
-        return states.float(), recent
+        return self._encoded(placed) if pasts is None else next_states(base, self._with_items(placed), pasts)
 
     def _encoded(self, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, RecentEvents]:
         """States and latest events by the model; a subclass may compute them elsewhere."""
-        states, recent, _ = self.model.model.encode_queries(**inputs)
+        states, recent, _ = self.model.model.encode_queries(**self._with_items(inputs))
         return states.float(), recent
+
+    def _with_items(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        known = self._embedded
+        return inputs if known is None else inputs | {"item_embeds": known[inputs["item_ids"]]}
 
     def read_asks(self, inputs: Mapping[str, torch.Tensor]) -> Asks:
         """Read what customers ask for; see `XCatModel.read_asks`.
