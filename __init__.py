@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .modeling_xcat.modeling_xcat import XCatModel as XCatModel
     from .modeling_xcat.recommending_xcat import Recommendation as Recommendation
     from .modeling_xcat.recommending_xcat import Recommendations as Recommendations
+    from .ranking.index.build import build_index as build_index
     from .ranking.pipelines import pipeline as pipeline
     from .ranking.recommender import XCatRecommender as XCatRecommender
     from .ranking.sessions.events import SessionEvent as SessionEvent
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from .workflows.fit_result import FitResult as FitResult
     from .workflows.inspect import inspect as inspect
     from .workflows.interests import interests as interests
+    from .workflows.item_index import index_items as index_items
     from .workflows.load import load as load
     from .workflows.model_list import BenchModel as BenchModel
     from .workflows.model_list import list_models as list_models
@@ -132,6 +134,7 @@ _EXPORTS = {
     "add_items": ".workflows.add_items",
     "attach_card": ".model_cards.callback",
     "bench": ".workflows.bench_models",
+    "build_index": ".ranking.index.build",
     "register_baseline": ".workflows.baseline_registry",
     "evaluate": ".workflows.evaluate",
     "evaluate_checkpoint": ".workflows.checkpoint_evaluation",
@@ -139,6 +142,7 @@ _EXPORTS = {
     "export": ".workflows.export",
     "fit": ".workflows.fit",
     "guess_columns": ".tokenization.tables.column_guess",
+    "index_items": ".workflows.item_index",
     "inspect": ".workflows.inspect",
     "interests": ".workflows.interests",
     "list_models": ".workflows.model_list",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
@@ -14,10 +16,17 @@ from ..modeling_xcat.arguments_xcat import finite_number
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.images.item_images import ItemImages
 from ..tokenization.processing_xcat import XCatProcessor
+from ..tokenization.sources.generic import load_table
+from ..tokenization.tables.problems import TableReport
+from ..tokenization.tables.schema import TableColumns, validate_items
+from ..tokenization.tables.table_columns import saved_columns, table_formats
 from ..tokenization.text.item_text import check_text_fields
 from ..tokenization.text.vocabulary_texts import items_table, text_vocabulary
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .change import change_catalogue, ordered_after
+
+if TYPE_CHECKING:
+    from ..tokenization.sources.generic import TableSource
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,29 @@ class AddedItems:
             f"{self.items:,} items: {self.new:,} new{untitled}, {self.changed:,} changed, "
             f"{self.kept:,} kept unchanged, {self.dropped:,} dropped"
         )
+
+
+def read_items(
+    items: TableSource, processor: XCatProcessor, columns: TableColumns | None = None, encoding: str | None = None
+) -> tuple[pl.DataFrame, TableReport]:
+    """Read and check a table of items for a checkpoint.
+
+    Args:
+        items: Items table: a file or a data frame.
+        processor: The checkpoint's processor.
+        columns: Column names; None for the names in the checkpoint's training.
+        encoding: Encoding of a text file; None for the encoding in the checkpoint's training, or to detect it.
+
+    Returns:
+        The table, and its repairs and warnings.
+
+    Raises:
+        ValueError: If the table cannot be used.
+    """
+    formats = table_formats(processor.event_settings, encoding=encoding)
+    table, found = load_table(items, "items", encoding=formats["encoding"])
+    label = Path(items).name if isinstance(items, str | os.PathLike) else "items"
+    return validate_items(table, columns or saved_columns(processor.event_settings), label, found)
 
 
 def add_items(

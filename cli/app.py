@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": "Evaluate a checkpoint on your tables.",
     "bench": "Compare several models on one test split, over seeds.",
     "catalogue": "Add items to a checkpoint by their texts, without training.",
+    "index": "Index a checkpoint's items, and add or delete items.",
     "recommend": "Recommend items to one user or to many.",
     "explain": "Explain why an item is recommended to a user.",
     "chat": "Chat about the catalogue, in English or Chinese.",

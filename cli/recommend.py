@@ -41,6 +41,9 @@ def recommend(
     ] = None,
     users: Annotated[Path | None, typer.Option(help="Events table of many users, such as events.parquet.")] = None,
     columns: Annotated[str | None, typer.Option(help="Column names of --users: item_id=sku,user_id=customer.")] = None,
+    index: Annotated[
+        Path | None, typer.Option(help="Folder of xcat index, with its added and without its deleted items.")
+    ] = None,
     time_format: TimeFormat = None,
     encoding: Encoding = None,
     missing_users: MissingUsers = "drop",
@@ -154,14 +157,15 @@ def recommend(
     kept = Filters(
         not include_seen, tuple(exclude_category or ()), only_category or None, cross_category, None, filters or ()
     )
-    request = BatchRequest(k, kept, tuple(text or ()), cold_boost, on_unknown, query, rerank, explore)
+    named = None if index is None else str(index)
+    request = BatchRequest(k, kept, tuple(text or ()), cold_boost, on_unknown, query, rerank, explore, named)
     if output is not None and users is not None:
         # Resolve it once for all processes; otherwise each would query the hub and could find another commit.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
         histories = read(saved_event_settings(folder), saved_text_columns(folder), saved_item_ids(folder))
         _write(output, folder, histories, request, engine, actors, json_output)
         return
-    recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision)
+    recommender = XCatRecommender.from_pretrained(checkpoint, revision=revision, index=index)
     if users is None:
         ids, times = read_timed_history(entries, recommender.vocabulary)
         histories = Histories(["history"], [ids], timestamps=None if times is None else [times])
@@ -348,9 +352,9 @@ def _counted(tables: Iterable[Table], notes: Counter[str]) -> Iterator[Table]:
         yield table
 
 
-def entries_of(history: str) -> list[str]:
-    """Entries of one CSV line; an entry with a comma is in double quotes. An empty line is a new customer."""
-    entries = [part.strip() for part in next(csv.reader([history], skipinitialspace=True), []) if part.strip()]
-    if history.strip() and not entries:
-        raise ValueError("--history has no item ids; give them with commas between, or --history '' for none")
+def entries_of(line: str, option: str = "--history") -> list[str]:
+    """Entries of one CSV line; an entry with a comma is in double quotes. An empty line has none."""
+    entries = [part.strip() for part in next(csv.reader([line], skipinitialspace=True), []) if part.strip()]
+    if line.strip() and not entries:
+        raise ValueError(f"{option} has no item ids; give them with commas between, or {option} '' for none")
     return entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -89,6 +90,16 @@ class ItemFilter:
         self._categories: dict[str, list[int]] = {}
         for code, name in enumerate(vocabulary.categories):
             self._categories.setdefault(_folded(name), []).append(code)
+
+    def leaving_out(self, deleted: torch.Tensor) -> ItemFilter:
+        """The same filter with other deleted items.
+
+        Args:
+            deleted: (rows,) True for items that no list may have.
+        """
+        same = copy(self)
+        same._live = ~deleted.to(self.codes.device)
+        return same
 
     def allowed(self, filters: Filters) -> torch.Tensor:
         """(rows,) True for items that pass the filters that do not depend on the history.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -76,6 +76,20 @@ class FirstStage:
                 place = torch.searchsorted(keys, wanted).clamp(max=len(keys) - 1)
                 scores += values[order][place] * keys[place].eq(wanted)
         return scores.masked_fill(rows < NUM_SPECIAL_ROWS, -torch.inf)
+
+    def of_queries(self, queries: torch.Tensor) -> FirstStage:
+        """The score of some of the queries, by their (n,) different numbers; without what the users ask for."""
+        place = torch.full((len(self.queries),), -1, device=queries.device)
+        place[queries] = torch.arange(len(queries), device=queries.device)
+        inside = [(place[numbers], rows, values, place[numbers] >= 0) for numbers, rows, values in self.bonuses]
+        return FirstStage(
+            self.queries[queries],
+            [(numbers[kept], rows[kept], values[kept]) for numbers, rows, values, kept in inside],
+            self.boosts,
+            None,
+            None if self.seen is None else self.seen[queries],
+            None if self.segments is None else replace(self.segments, shares=self.segments.shares[queries]),
+        )
 
     def add_to(self, products: torch.Tensor, start: int) -> None:
         """Turn products into scores, in place.

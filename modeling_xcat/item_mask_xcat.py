@@ -46,6 +46,19 @@ class ItemMask:
         kept = self.allowed[rows]
         return kept if self.known is None else kept & ~self.known.gather(1, self.codes[rows] % self.known.shape[1])
 
+    @cached_property
+    def least_share(self) -> float:
+        """Share of the item indices that a user may get, of the user with the fewest."""
+        if self.known is None:
+            return 1.0 if self.everything else float(self.allowed.float().mean())
+        width = self.known.shape[1]
+        sizes = torch.bincount(self.codes % width, weights=self.allowed.double(), minlength=width)
+        return float((~self.known).double().mv(sizes).min()) / len(self.codes)
+
+    def of_users(self, users: torch.Tensor) -> ItemMask:
+        """The mask of some of the users."""
+        return self if self.known is None else replace(self, known=self.known[users])
+
     def of_user(self, user: int) -> torch.Tensor:
         """(rows,) True for the items that one user may get."""
         return self.allowed if self.known is None else self.allowed & ~self.known[user][self.codes]

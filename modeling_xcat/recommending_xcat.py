@@ -15,16 +15,15 @@ from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .explanation_xcat import COMPARED, list_influences
 from .filters_xcat import Filters, ItemFilter
-from .past_xcat import XCatPast, next_states, overrides
+from .past_xcat import XCatPast, next_states
 from .popular_xcat import popular_rows
 from .ranked_xcat import Ranked, Reordering, ranked_items, with_pinned
-from .ranking_xcat import CODES_FROM, ItemIndex
+from .ranking_xcat import ItemIndex
 from .recent_events_xcat import RecentEvents
 
 REASONS = 3
 """Maximum reasons per recommendation."""
 _OPTIONAL = ("words", "by_meaning", "price", "currency", "propensity")
-_SHOWN = ("item_id", "title", "category", "price", "currency")  # columns of the catalogue
 Basis = Literal["history", "query", "texts", "popular", "none"]
 """Basis of a list: known items of the history, the query alone, the user's texts alone, item popularity, or nothing
 (an empty list)."""
@@ -178,6 +177,8 @@ class ItemRanker:
     Args:
         model: A trained `XCatForNextItem`; it is put into evaluation mode.
         vocabulary: Its catalogue, an `ItemVocabulary`.
+        index: The items with their search, with the methods of `ItemIndex`; None for the exact one.
+        deleted: (rows,) True for items that no list may have; None for none.
 
     Raises:
         ValueError: If model and catalogue do not have the same items.
@@ -185,21 +186,17 @@ class ItemRanker:
 
     layout = "packed"  # of many histories in rows; "right" is one per row, padded on the right
 
-    def __init__(self, model: Any, vocabulary: Any) -> None:
+    def __init__(self, model: Any, vocabulary: Any, index: Any = None, deleted: torch.Tensor | None = None) -> None:
         if len(vocabulary) != model.config.num_item_rows:
             raise ValueError(
                 f"the catalogue has {vocabulary.num_items} items and the model {model.config.num_items}; "
                 "take both from one checkpoint"
             )
         self.model, self.vocabulary = model.eval(), vocabulary
-        self.filter = ItemFilter(vocabulary, model.device)
-        with torch.no_grad():
-            embedded = model.model.items()
-            self.items: torch.Tensor = model.model.item_side(embedded.float())
-        is_small = len(embedded) < CODES_FROM  # a large table is not kept twice
-        self._embedded = embedded if is_small and not overrides(model.model, "embed_items") else None
+        self.filter = ItemFilter(vocabulary, model.device, deleted)
         self._counts = model.model.items.item_counts
-        self.index = ItemIndex(self.items, first_row=NUM_SPECIAL_ROWS)
+        self.index: ItemIndex = ItemIndex.of_model(model) if index is None else index
+        self.items = self.index.items
 
     @torch.no_grad()
     def recommend(
@@ -276,17 +273,16 @@ class ItemRanker:
             )
         if self.model.training:  # set after construction
             self.model.eval()
-        placed = {name: value.to(self._counts.device) for name, value in inputs.items()}
-        return self._encoded(placed) if pasts is None else next_states(base, self._with_items(placed), pasts)
+        placed = {name: value.to(base.device) for name, value in inputs.items()}
+        if pasts is None:
+            return self._encoded(placed)
+        states, recent = next_states(base, placed, pasts)
+        return states.float(), recent
 
     def _encoded(self, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, RecentEvents]:
         """States and latest events by the model; a subclass may compute them elsewhere."""
-        states, recent, _ = self.model.model.encode_queries(**self._with_items(inputs))
+        states, recent, _ = self.model.model.encode_queries(**inputs)
         return states.float(), recent
-
-    def _with_items(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        known = self._embedded
-        return inputs if known is None else inputs | {"item_embeds": known[inputs["item_ids"]]}
 
     def read_asks(self, inputs: Mapping[str, torch.Tensor]) -> Asks:
         """Read what customers ask for; see `XCatModel.read_asks`.
@@ -365,7 +361,7 @@ class ItemRanker:
         return [self._item(*found) for found in zip(rows[kept].tolist(), scores[kept].tolist(), strict=True)]
 
     def _item(self, row: int, score: float) -> Recommendation:
-        item = self.vocabulary.values(row, _SHOWN)
+        item = self.vocabulary.item(row)
         title = item.get("title") or item["item_id"]
         price = plain_price(item.get("price"))
         currency = None if price is None else item.get("currency")
@@ -375,7 +371,7 @@ class ItemRanker:
 
     def reason(self, row: int, weight: float = 0.0) -> Reason:
         """The item with this index as a reason of this weight."""
-        item = self.vocabulary.values(row, _SHOWN)
+        item = self.vocabulary.item(row)
         return Reason(item["item_id"], item.get("title") or item["item_id"], round(weight, 4))
 
 

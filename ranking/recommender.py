@@ -6,13 +6,11 @@ import logging
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
-from ..catalogue.interests import interest_reader
 from ..checkpoints.load import bare_model, load_model
 from ..exporting.runtime import OnnxGraphs
 from ..modeling_xcat.arguments_xcat import explanation, finite_number, whole_number
@@ -24,7 +22,6 @@ from ..modeling_xcat.queries_xcat import Queries
 from ..modeling_xcat.ranked_xcat import Reordering, catalogue_scores
 from ..modeling_xcat.recommending_xcat import (
     Basis,
-    ItemRanker,
     OnUnknown,
     Recommendation,
     Recommendations,
@@ -33,13 +30,14 @@ from ..modeling_xcat.recommending_xcat import (
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
 from .explanation.explainer import Explanations
-from .item_data import ItemData
+from .live_catalogue import LiveCatalogue
 from .onnx_ranker import OnnxItemRanker, graphs_folder
 from .requests import Requests, one_history, read_requests
 from .rerank import Reranker, pool_size, reordering, rerank_scores
 from .rerankers.knob import Explore
 from .rerankers.words import read_rerankers, rules_of_request
 from .sessions.users import UserSessions
+from .snapshots import of_one_state
 from .target_recommendations import TargetRecommender
 from .user_inputs import UserInputs
 
@@ -51,11 +49,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations):
+class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations, LiveCatalogue):
     """Recommends items of a checkpoint's catalogue, with the model's state at the time of construction.
 
-    See `ItemRanker` for subclasses of the model, `TargetRecommender` for brands, `ClickPredictions` for clicks, and
-    `UserSessions` for users whose events arrive one by one.
+    See `ItemRanker` for subclasses of the model, `TargetRecommender` for brands, `ClickPredictions` for clicks,
+    `UserSessions` for users whose events arrive one by one, and `LiveCatalogue` to add and delete items.
 
     Args:
         model: A trained model.
@@ -75,9 +73,7 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
     ) -> None:
         self.rerankers: list[Reranker] = read_rerankers(rerankers)
         self.pool: int | None = None
-        self.ranker = ItemRanker(model, processor.catalogue)
-        self.model, self.processor, self.vocabulary = model, processor, processor.catalogue
-        self._interests = interest_reader(model, processor)
+        self._place(model, processor)
 
     @classmethod
     def from_pretrained(
@@ -88,6 +84,7 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
         rerankers: str | Sequence[str | Reranker] = (),
         backend: str = "torch",
         onnx: str | os.PathLike[str] | None = None,
+        index: str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> XCatRecommender:
         """Load a recommender from a checkpoint folder or a hub repository, without running its code.
@@ -100,13 +97,14 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
             rerankers: Rules that reorder the best items of each user; see the class.
             backend: "torch", or "onnx" to run the behaviour model and the text encoder in ONNX Runtime.
             onnx: Folder of the graphs of `export`; None for the folder `onnx` of the checkpoint.
+            index: Folder of an index of `xcat index` or `save_index`; None for the exact index of the checkpoint.
             **kwargs: Arguments of `locate_checkpoint` (`revision`, `token`, `cache_dir`, `local_files_only`, ...), and
                 of the model's `from_pretrained`.
 
         Raises:
             OSError: If there is no such checkpoint, or a file of it is missing.
             ValueError: If it is not a checkpoint of this library, was saved as another class, has a damaged file,
-                or is malicious.
+                or is malicious; or if the index is damaged or of another checkpoint (`IndexFilesError`).
         """
         base = kwargs.pop("base", None)
         place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
@@ -121,12 +119,12 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
                         f"{name_or_path} is an adapter, which has no graphs; leave backend={backend!r} out"
                     )
                 adapted, processor = load_adapted(name_or_path, base, model_class=model_class, **place, **kwargs)
-                return cls(bare_model(adapted), processor, rerankers)
+                return cls(bare_model(adapted), processor, rerankers)._with_index(index)
         model = load_model(folder, str(name_or_path), model_class, **kwargs)
         recommender = cls(model, XCatProcessor.from_pretrained(folder), rerankers)
         if graphs is not None:
             recommender.ranker = OnnxItemRanker(model, recommender.vocabulary, OnnxGraphs(graphs))
-        return recommender
+        return recommender._with_index(index)
 
     def export(
         self, onnx: str | os.PathLike[str], *, dtype: str = "fp32", rows: Dataset | None = None
@@ -311,6 +309,7 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
         rules = rules_of_request(rerank, explore, self.rerankers)
         return self._lists(requests, k, wanted, rules, cold_boost, on_unknown, explain, batch_size)
 
+    @of_one_state
     @torch.no_grad()
     def _lists(
         self,
@@ -368,11 +367,6 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations)
             )
             for user, basis in enumerate(bases)
         ]
-
-    @cached_property
-    def item_data(self) -> ItemData:
-        """Vectors, training events and columns of the items, for re-ranking rules."""
-        return ItemData.of_model(self.model, self.vocabulary, self.ranker.items)
 
     def _reordering(self, histories: Sequence[Sequence[int]], rules: Sequence[Reranker], k: int) -> Reordering | None:
         if not rules:

@@ -18,6 +18,7 @@ from ..tokenization.item_groups import ItemGroups, read_groups
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .requests import Requests, one_history, read_requests
+from .snapshots import Snapshots, of_one_state
 
 EXAMPLES = 3
 """Items shown per group."""
@@ -100,7 +101,7 @@ class TargetRecommendations(list[TargetRecommendation]):
         return {"recommendations": [one.to_dict() for one in self], **self.facts()}
 
 
-class TargetRecommender:
+class TargetRecommender(Snapshots):
     """The part of a recommender that recommends groups of items.
 
     Attributes:
@@ -167,6 +168,7 @@ class TargetRecommender:
         )
         return found[0]
 
+    @of_one_state
     @torch.no_grad()
     def recommend_targets_many(
         self,

@@ -15,6 +15,7 @@ from ..tokenization.interests.reader import InterestReader
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .click_predictions import ClickPredictions
 from .requests import Requests, read_requests
+from .snapshots import Snapshots, of_one_state
 
 _PER_EVENT = ("items", "event_types", "ratings", "timestamps")
 """Columns of dataset rows with one value per event."""
@@ -32,7 +33,7 @@ class Embeddings(NamedTuple):
     vectors: np.ndarray
 
 
-class UserInputs(ClickPredictions):
+class UserInputs(ClickPredictions, Snapshots):
     """The part of a recommender that reads requests.
 
     Attributes:
@@ -47,6 +48,7 @@ class UserInputs(ClickPredictions):
         """Event columns whose texts the model reads as interests; empty for a model that reads none."""
         return () if self._interests is None else self._interests.settings.text_columns
 
+    @of_one_state
     def item_embeddings(self) -> Embeddings:
         """Vectors of all items of the catalogue, in its order.
 
@@ -57,6 +59,7 @@ class UserInputs(ClickPredictions):
         vectors = self.ranker.items[NUM_SPECIAL_ROWS:].cpu().numpy().copy()
         return Embeddings(self.vocabulary.column("item_id").to_pylist(), vectors)
 
+    @of_one_state
     @torch.no_grad()
     def user_embeddings(
         self, histories: Sequence[Sequence[str]], *, batch_size: int = 256, **details: Any

@@ -75,6 +75,7 @@ class BatchRequest:
         on_unknown: Result for a user without a known item; see `XCatRecommender.recommend`.
         rerank: Re-ranking rules; see `XCatRecommender.recommend`.
         explore: Word or place of the knob; see `XCatRecommender.recommend`.
+        index: Folder of an index; see `XCatRecommender.from_pretrained`.
     """
 
     k: int = 10
@@ -85,6 +86,7 @@ class BatchRequest:
     query: str | None = None
     rerank: str | Sequence[str | Reranker] | None = None
     explore: Explore | float | None = None
+    index: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", whole_number("k", self.k))
@@ -178,9 +180,9 @@ def check_histories(checkpoint: str, histories: pa.Table, request: BatchRequest)
     """
     if request.on_unknown != "error" or request.texts or request.query:
         return
-    ids = saved_item_ids(checkpoint)
-    if ids is None:  # an adapter, or a repository
-        ids = XCatRecommender.from_pretrained(checkpoint).vocabulary.column("item_id")
+    ids = saved_item_ids(checkpoint) if request.index is None else None
+    if ids is None:  # an index with other items, an adapter, or a repository
+        ids = XCatRecommender.from_pretrained(checkpoint, index=request.index).vocabulary.column("item_id")
     known = pc.is_in(histories["items"].combine_chunks().flatten(), value_set=ids.combine_chunks())
     users = histories.num_rows
     owners = pc.list_parent_indices(histories["items"].combine_chunks()).to_numpy()
@@ -208,7 +210,7 @@ def recommend_locally(
         Tables of recommendations, users in order of first appearance.
     """
     check_histories(checkpoint, histories, request)
-    recommender = XCatRecommender.from_pretrained(checkpoint)
+    recommender = XCatRecommender.from_pretrained(checkpoint, index=request.index)
     with stage("recommending", histories.num_rows, "users") as progress:
         for block in blocks_of(histories):
             found = recommend_block(recommender, block, request)

@@ -24,7 +24,7 @@ class RecommendingActor:
     """
 
     def __init__(self, checkpoint: str, request: BatchRequest) -> None:
-        self.recommender = XCatRecommender.from_pretrained(checkpoint)
+        self.recommender = XCatRecommender.from_pretrained(checkpoint, index=request.index)
         self.request = request
 
     def __call__(self, block: pa.Table) -> pa.Table:

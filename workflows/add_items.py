@@ -23,10 +23,8 @@ from ..tokenization.images.item_images import ItemImages, read_item_images
 from ..tokenization.images.references import has_images, holds_vectors
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import quiet_transformers
-from ..tokenization.sources.generic import load_table
 from ..tokenization.tables.problems import TableReport
-from ..tokenization.tables.schema import TableColumns, validate_items
-from ..tokenization.tables.table_columns import saved_columns, table_formats
+from ..tokenization.tables.schema import TableColumns
 from .output_folders import check_other_folder, check_output
 
 if TYPE_CHECKING:
@@ -98,10 +96,7 @@ def add_items(
             f"{name} is an adapter; merge it with its base first (load_adapted, merge_and_unload) and save that"
         )
     model, processor = load_base(folder)
-    formats = table_formats(processor.event_settings, encoding=encoding)
-    table, found = load_table(items, "items", encoding=formats["encoding"])
-    label = Path(items).name if isinstance(items, str | os.PathLike) else "items"
-    table, report = validate_items(table, columns or saved_columns(processor.event_settings), label, found)
+    table, report = added_items.read_items(items, processor, columns, encoding)
     read = _images(model, processor, table, images, items)
     if read is not None and holds_vectors(table[read.column]):
         table = table.drop(read.column)

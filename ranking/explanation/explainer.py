@@ -19,6 +19,7 @@ from ...modeling_xcat.recommending_xcat import REASONS, Basis, ItemRanker, Reaso
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..item_data import ItemData
 from ..requests import Requests, one_history, read_requests
+from ..snapshots import Snapshots, of_one_state
 from .clicks import click_explanation
 from .explanation import Counterfactual, EventInfluence, Explanation, Language, NearestItem, WordInfluence
 from .methods import LEAVE_ONE_OUT, METHODS, Case
@@ -49,9 +50,10 @@ class _Request:
     words: Any
 
 
-class Explanations:
+class Explanations(Snapshots):
     """The part of a recommender that explains one recommendation."""
 
+    @of_one_state
     def explain(
         self,
         history: Sequence[str],

@@ -80,6 +80,7 @@ TABLE = pa.table(
         "item_id": ["a", "b", "c"], "price": ["$5.99", "1,200 yen", "3 for 2"], "made in": ["CN", "DE", None],
         "size": ["9", "10", None], "since": ["2024-01-01", None, "2025-01-01T10:00"],
         "brand": ["x>y", "Acme", "Acme, Inc"], "tags": [["t"], [], None], "new": [True, False, None],
+        "colour": pa.nulls(3, pa.string()),
     }
 )  # fmt: skip
 
