@@ -1,6 +1,9 @@
 """Faithfulness and cost of explanations: deletion and insertion curves of every method, on one checkpoint.
 
     python benchmarks/explanations.py CKPT DATA [--part validation|test] [--users N] [--seed 0] [--output FILE.json]
+    python benchmarks/explanations.py --merge FILE.json FILE.json ...
+
+A long run can be made in parts with `--skip`, whose files `--merge` puts into one table.
 
 For users with at least three different items in their history, the items in places 1, 5 and 10 of the `discover` list
 are explained. Deletion removes the items of the history one after the other, the most important first, and ranks the
@@ -258,45 +261,69 @@ def table(found: dict[str, np.ndarray]) -> list[str]:
     return lines
 
 
+def words_line(recommender: XCatRecommender, rows: Sequence[Row], seed: int) -> str:
+    """Areas of the words of the first items."""
+    generator = torch.Generator().manual_seed(seed)
+    words = [one for row in rows if (one := word_areas(recommender, row, generator)) is not None]
+    falls = {name: np.array([one[name] for one in words]) for name in words[0]}
+    parts = []
+    for name, values in falls.items():
+        change = relative_bootstrap(values, falls["random"])
+        compared = f" ({change.mean:+.0%} [{change.low:+.0%}, {change.high:+.0%}] against random)"
+        parts.append(f"{name} {values.mean():.3f}{compared * (name != 'random')}")
+    return f"deletion of words of {len(words)} first items: {', '.join(parts)}"
+
+
+def users_of(recommender: XCatRecommender, options: argparse.Namespace) -> list[tuple[int, Row]]:
+    """Numbers and rows of users, drawn with the seed."""
+    shop = read_shop(options.data, saved=recommender.processor.event_settings)
+    split = evaluation_data(recommender, shop, part=options.part).splits[options.part].with_format(None)
+    found: list[tuple[int, Row]] = []
+    for place in np.random.default_rng(options.seed).permutation(len(split)):
+        row = split[int(place)]
+        if len(set(row["items"])) >= LEAST_ITEMS:
+            found.append((len(found), row))
+        if len(found) == options.skip + options.users:
+            break
+    return found[options.skip :]
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint")
-    parser.add_argument("data")
+    parser.add_argument("checkpoint", nargs="?")
+    parser.add_argument("data", nargs="?")
     parser.add_argument("--part", choices=("validation", "test"), default="test")
     parser.add_argument("--users", type=int, default=500, help="number of users")
-    parser.add_argument("--checked", type=int, default=50, help="users whose reasons are asked again")
-    parser.add_argument("--seed", type=int, default=0, help="seed of users and of the random order")
-    parser.add_argument("--output", type=Path, help="JSON file for the means")
+    parser.add_argument("--skip", type=int, default=0, help="users before them that are left out")
+    parser.add_argument("--checked", type=int, default=50, help="users whose words and reasons are examined")
+    parser.add_argument("--seed", type=int, default=0, help="seed of users and of random orders")
+    parser.add_argument("--output", type=Path, help="JSON file for the values of each user")
+    parser.add_argument("--merge", type=Path, nargs="+", help="print one table of several such files")
     options = parser.parse_args()
+    if options.merge:
+        parts = [json.loads(file.read_text(encoding="utf-8")) for file in options.merge]
+        found = {name: np.concatenate([np.array(part[name]) for part in parts]) for name in parts[0]}
+        print("\n".join([f"{len(found['random']):,} users", *table(found)]))
+        return
     recommender = XCatRecommender.from_pretrained(options.checkpoint)
-    shop = read_shop(options.data, saved=recommender.processor.event_settings)
-    split = evaluation_data(recommender, shop, part=options.part).splits[options.part].with_format(None)
-    drawn = np.random.default_rng(options.seed).permutation(len(split))
-    rows: list[Row] = []
-    for place in drawn:
-        row = split[int(place)]
-        if len(set(row["items"])) >= LEAST_ITEMS:
-            rows.append(row)
-        if len(rows) == options.users:
-            break
-    generator = torch.Generator().manual_seed(options.seed)
-    of_users = [influences_of(recommender, row, generator) for row in rows]
-    found = {name: np.array([one[name] for one in of_users]) for name in of_users[0]}
+    users = users_of(recommender, options)
+    rows = [row for _, row in users]
     print(machine_line())
     print(f"{len(rows):,} {options.part} users, {np.mean([len(set(row['items'])) for row in rows]):.1f} items each")
+    of_users = []
+    for number, row in users:
+        generator = torch.Generator().manual_seed(options.seed + number)
+        of_users.append(influences_of(recommender, row, generator))
+    found = {name: np.array([one[name] for one in of_users]) for name in of_users[0]}
     print("\n".join(table(found)))
-    words = [one for row in rows[: options.checked] if (one := word_areas(recommender, row, generator)) is not None]
-    falls = {name: np.array([one[name] for one in words]) for name in words[0]}
-    for name, values in falls.items():
-        changes = relative_bootstrap(values, falls["random"])
-        compared = f", against random {changes.mean:+.0%} [{changes.low:+.0%}, {changes.high:+.0%}]"
-        print(f"words of the first item, deletion by {name}: {values.mean():.3f}{compared * (name != 'random')}")
-    print(check_reasons(recommender, rows[: options.checked]))
-    print(costs(recommender, rows[:100]))
     if options.output is not None:
-        means = {name: dict(zip(AREAS, values.mean(0).tolist(), strict=True)) for name, values in found.items()}
-        options.output.write_text(json.dumps(means, indent=2) + "\n", encoding="utf-8")
+        values = {name: own.tolist() for name, own in found.items()}
+        options.output.write_text(json.dumps(values) + "\n", encoding="utf-8")
+    if options.checked:
+        print(words_line(recommender, rows[: options.checked], options.seed))
+        print(check_reasons(recommender, rows[: options.checked]))
+        print(costs(recommender, rows[:100]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Size, speed and quality of exported graphs, against torch, on one checkpoint.
 
-    python benchmarks/export.py CKPT DATA [--repeats N] [--output FILE.json]
+    xcat export CKPT --onnx GRAPHS
+    python benchmarks/export.py CKPT DATA GRAPHS [--repeats N] [--users N] [--output FILE.json]
 
 NDCG@10 is that of the test split, by the whole scoring step. "texts" is NDCG@10 in torch after the texts of the
 catalogue were encoded again with the text encoder of the row. Times are the median processor time, on one thread, of
@@ -90,6 +91,11 @@ def milliseconds(run: Callable[[], Any], repeats: int) -> float:
     return float(np.median(times[3:])) * 1e3
 
 
+def size_of(graphs: OnnxGraphs) -> int:
+    """Bytes of the files of graphs."""
+    return sum((graphs.folder / name).stat().st_size for name in graphs.manifest.files)
+
+
 def halved(model: Any) -> Any:
     """A model with weights rounded to bf16, computed in float32."""
     copied = deepcopy(model)
@@ -102,13 +108,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("data")
+    parser.add_argument("graphs", help="folder of graphs in fp32, exported of the checkpoint")
     parser.add_argument("--repeats", type=int, default=50)
+    parser.add_argument("--users", type=int, default=2000, help="users of the test split, drawn with seed 0")
     parser.add_argument("--output", type=Path, help="JSON file for the values")
     options = parser.parse_args()
     torch.set_num_threads(1)
     recommender = XCatRecommender.from_pretrained(options.checkpoint)
     shop = read_shop(options.data, saved=recommender.processor.event_settings)
     rows = evaluation_data(recommender, shop).splits["test"]
+    if options.users < len(rows):
+        rows = rows.select(np.sort(np.random.default_rng(0).permutation(len(rows))[: options.users]))
     few = [rows.with_format(None)[place] for place in range(min(USERS, len(rows)))]
     model, processor = recommender.model, recommender.processor
     plain = Variant(recommender, model)
@@ -119,15 +129,14 @@ def main() -> None:
             "torch fp32": (plain, weights),
             "torch, weights in bf16": (Variant(recommender, halved(model)), weights / 2),
         }
-        result = recommender.export(Path(place, "fp32"))
-        exact = OnnxGraphs(result.folder, result.manifest)
-        variants["ONNX fp32"] = Variant(recommender, model, exact), sum(result.sizes.values())
+        exact = OnnxGraphs(options.graphs)
+        variants["ONNX fp32"] = Variant(recommender, model, exact), size_of(exact)
         for dtype in ("bf16", "int8"):
             folder = Path(place, dtype)
             folder.mkdir()
             manifest = graph_export._write(model, processor, graphs_of(model), folder, dtype, None, exact)
             made = Variant(recommender, model, OnnxGraphs(folder, manifest))
-            variants[f"ONNX {dtype}"] = made, sum((folder / name).stat().st_size for name in manifest.files)
+            variants[f"ONNX {dtype}"] = made, size_of(OnnxGraphs(folder, manifest))
             found[f"ONNX {dtype}"] = {"texts": made.ndcg_of_texts(rows)}
         for name, (variant, size) in variants.items():
             values = found.setdefault(name, {})
@@ -137,7 +146,7 @@ def main() -> None:
                 **variant.times(options.repeats),
             }
             values["ndcg@10"] = graph_export._ndcg(variant.ranker, model, processor, rows)
-    print(machine_line())
+    print(f"{machine_line()}; {len(rows):,} users")
     columns = ("MB", "difference", "history, ms", "query, ms", "texts, ms")
     print("| | " + " | ".join(columns) + " | NDCG@10 next, discover | texts |\n|" + "---|" * 8)
     for name, values in ((name, found[name]) for name in variants):

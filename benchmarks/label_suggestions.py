@@ -2,12 +2,12 @@
 
     python benchmarks/label_suggestions.py DATA --kind texts --seeds 5 --json FILE
     python benchmarks/label_suggestions.py amazon_beauty_2014 --kind items --column department
-    python benchmarks/label_suggestions.py amazon_beauty_2014 --kind users --column department
+    python benchmarks/label_suggestions.py amazon_beauty_2014 --kind users --column department --segment
 
 DATA for texts is a folder with reviews.* (columns label, 1 in favour and 0 against, and review_text), or with events.*
 whose ratings of 4 and 5 are in favour and of 1 and 2 against. The label of an item is a value of the column, and that
-of a user the value of the column of the latest item, which the user's vector does not have. Values of fewer than ten
-things are left out.
+of a user the value of the latest item, which the user's vector does not have; with --segment it is the most frequent
+value of the user's items, of which the vector has the earlier half. Values of fewer than ten things are left out.
 
 Per seed a fifth of the things is held out, and a pool is drawn from the rest. Both ways label the same number of
 things of the pool per step, from no label on. After each step `label_model` is trained on the labels. "Full" is the
@@ -37,7 +37,7 @@ from xcat_rec.training.labelling.label_pool import LabelPool
 from xcat_rec.training.labelling.ranking import label_model, rank_pool
 from xcat_rec.training.labelling.selection import unit_vectors
 from xcat_rec.workflows.interests import encoder_of
-from xcat_rec.workflows.label_pools import ITEM, TEXT, item_pool, user_pool
+from xcat_rec.workflows.label_pools import ITEM, TEXT, USER, item_pool, user_pool
 
 WAYS, METRICS, SHARE, LEAST = ("random", "suggested"), ("accuracy", "balanced accuracy"), 0.95, 10
 
@@ -80,19 +80,26 @@ def items_of(folder: Path, column: str, most: int) -> LabelPool:
     return item_pool(replace(shop, items=items), column, {}, most, encode)
 
 
-def users_of(folder: Path, column: str, most: int) -> LabelPool:
-    """Users without their latest event, whose item's value in the column is the label; drawn with seed 0."""
+def users_of(folder: Path, column: str, most: int, segment: bool) -> LabelPool:
+    """Users with a label by the column, drawn with seed 0: the value of the latest event, or the most frequent one.
+
+    The vectors have the events before the latest one, or the earlier half of the events.
+    """
     shop = load_shop(folder)
     values = dict(zip(shop.items[ITEM], shop.items[column], strict=True))
     timeline = sort_events(shop.events, Unit.EVENT, TiePolicy.FILE, 0)
-    log = timeline.events.with_columns(_last=pl.int_range(pl.len()).over("user_id") == pl.len().over("user_id") - 1)
-    last = {
-        user: values[item] for user, item in log.filter("_last").select("user_id", ITEM).iter_rows() if values[item]
-    }
-    users = sorted(last)
+    place, count = pl.int_range(pl.len()).over(USER), pl.len().over(USER)
+    log = timeline.events.with_columns(
+        _value=pl.col(ITEM).replace_strict(values, return_dtype=pl.String),
+        _earlier=(place < count / 2) if segment else (place < count - 1),
+    )
+    told = log.filter(pl.col("_value").is_not_null() & (segment | ~pl.col("_earlier")))
+    label = pl.col("_value").mode(maintain_order=True).first() if segment else pl.col("_value").last()
+    by_user = dict(told.group_by(USER).agg(label).sort(USER).iter_rows())
+    users = list(by_user)
     chosen = np.random.default_rng(0).permutation(len(users))[:most]
-    labels = {users[row]: last[users[row]] for row in chosen}
-    earlier = log.filter(~pl.col("_last") & pl.col("user_id").is_in(list(labels))).drop("_last")
+    labels = {users[row]: by_user[users[row]] for row in chosen}
+    earlier = log.filter("_earlier", pl.col(USER).is_in(list(labels))).drop("_earlier", "_value")
     return user_pool(replace(shop, events=earlier), labels, most, encode)
 
 
@@ -164,6 +171,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--kind", choices=("texts", "items", "users"), required=True)
     parser.add_argument("--column", default="category", help="Column of items.")
+    parser.add_argument("--segment", action="store_true", help="Users: the most frequent value, not the latest one.")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--batch", type=int, default=20, help="Labels per step.")
@@ -176,8 +184,10 @@ def main() -> None:
     start = time.perf_counter()
     if options.kind == "texts":
         pool = texts_of(options.data, options.things)
+    elif options.kind == "items":
+        pool = items_of(options.data, options.column, options.things)
     else:
-        pool = (items_of if options.kind == "items" else users_of)(options.data, options.column, options.things)
+        pool = users_of(options.data, options.column, options.things, options.segment)
     print(f"{len(pool.ids):,} {options.kind}, {len(set(pool.labels))} labels", flush=True)
     found = measure(pool, options)
     for metric in METRICS:

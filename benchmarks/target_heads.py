@@ -13,7 +13,7 @@ import argparse
 import copy
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -191,13 +191,15 @@ class Targets:
             ks=self.ks, progress=False,
         )  # fmt: skip
 
-    def train_heads(self) -> None:
+    def train_heads(self, kinds: Sequence[str]) -> None:
         """Train the heads; the epoch is chosen on validation."""
+        if not kinds:
+            return
         began = time.perf_counter()
         states, shares = training_states(self.recommender, self.splits["train"], self.groups, self.most)
         print(f"{self.groups.column}: {len(self.groups):,} groups, {len(states):,} training states, "
               f"{time.perf_counter() - began:.0f} s", flush=True)  # fmt: skip
-        for kind in KINDS:
+        for kind in kinds:
             began = time.perf_counter()
             head = head_of(kind, states.shape[1], shares.float().mean(0))
             self.heads[kind], values = train(head, states, shares, self._ndcg)
@@ -234,6 +236,7 @@ def main() -> None:
     parser.add_argument("-k", type=int, action="append")
     parser.add_argument("--users", type=int, help="Evaluated users per part, evenly spread; all by default.")
     parser.add_argument("--most-events", type=int, default=20, help="Training events per user that a head reads.")
+    parser.add_argument("--heads", nargs="*", choices=KINDS, default=KINDS, help="Heads; none without a value.")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     ks = tuple(sorted(set(options.k or (1, 5, 10)) | {10}))
@@ -251,7 +254,7 @@ def main() -> None:
         items = KeptScores(recommender)
         for one in targets:
             if part == "validation":
-                one.train_heads()
+                one.train_heads(options.heads)
             found = one.reports(items, part)
             for purpose in ("next", "discover"):
                 own = {name: report if purpose == "next" else report.discover for name, report in found.items()}

@@ -22,7 +22,7 @@ from .json_files import COPY_AGAIN, read_json
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _SIZE = re.compile(r"(num_\w+|\w*_size|\w*_dim|\w+_per_item|max_history|n_\w+|d_\w+)")
 _RANK = re.compile(r"r|rank\w*|\w+_(r|rank|dim|size|rank_pattern)|num_\w+|loha_\w+")
-_REPEATS = re.compile(r"layers|repeats|depths")
+_REPEATS = re.compile(r"layers|repeats|depths|coefficient")
 _NO_SIZE = re.compile(r"num_(negatives|labels|key_value_heads)|\w*window_size|n_groups")
 _NAMES_A_FILE = re.compile(r"\w*_file|name_or_path|vocab|merges")
 
@@ -130,8 +130,9 @@ def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], nam
     if isinstance(features, dict):
         given += [(f"config.json: item_features[{key!r}]", "num_values", value) for key, value in features.items()]
     for told, key, value in given:
-        if isinstance(value, list) and _REPEATS.search(key):  # layers per stage of a vision encoder
-            value, key = sum(one for one in value if type(one) is int), "num_layers"
+        if isinstance(value, list | float) and _REPEATS.search(key):  # layers per stage of a vision encoder
+            numbers = value if isinstance(value, list) else [value]
+            value, key = int(sum(min(one, 1e9) for one in numbers if isinstance(one, int | float))), "num_layers"
         if type(value) is not int or not _SIZE.fullmatch(key) or _NO_SIZE.fullmatch(key):
             continue
         limit = len(shapes) if "layers" in key else most

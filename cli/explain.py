@@ -108,5 +108,7 @@ def _show(found: Explanation, heatmap: Path | None, json_output: bool) -> None:
 
 def _of_words(words: tuple[WordInfluence, ...]) -> str:
     """Words with their influences, the largest first."""
+    from ..ranking.explanation.explanation import signed
+
     ordered = sorted(words, key=lambda one: -one.influence)
-    return ", ".join(f"{one.word} {one.influence:+.2f}" for one in ordered)
+    return ", ".join(f"{one.word} {signed(one.influence)}" for one in ordered)

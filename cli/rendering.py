@@ -60,13 +60,15 @@ def event_table(found: Explanation) -> PlainTable:
     Args:
         found: The explanation.
     """
+    from ..ranking.explanation.explanation import signed
+
     ranks = {one.item_id: f"{one.rank:,}" for one in found.counterfactuals if one.rank is not None}
     columns = [
         Column("item", cut=True), Column("title", cut=True), Column("influence", right=True),
         Column("odds lost", right=True), *([Column("rank without", right=True)] if ranks else []),
     ]  # fmt: skip
     rows: list[Sequence[str] | str] = [
-        (one.item_id, one.title, f"{one.influence:+.2f}", f"{one.weight:.0%}",
+        (one.item_id, one.title, signed(one.influence), f"{one.weight:.0%}",
          *([ranks.get(one.item_id, "-")] if ranks else []))
         for one in found.events
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -89,16 +90,16 @@ def _show(found: LabelSuggestions) -> None:
     """Print the suggestions, and the way back."""
     from ..workflows.suggest_labels import KEYS
     from .console import results
-    from .plain_tables import Column, PlainTable
+    from .plain_tables import GAP, Column, PlainTable
 
     key = KEYS[found.kind]
-    named = [] if key == "text" else [Column(key, cut=True)]
-    shown = Column(key if key == "text" else "about", cut=True)
-    columns = [Column("", right=True), *named, shown, Column("reason", cut=True)]
-    rows = [
-        (str(place), *([] if key == "text" else [one.id]), one.shown, one.reason)
-        for place, one in enumerate(found.suggestions, start=1)
-    ]
+    texts = key == "text"
+    columns = [Column("", right=True), *(Column(name, cut=True) for name in ([key] if texts else [key, "about"]))]
+    indent = " " * (len(str(len(found.suggestions))) + GAP)
+    rows: list[Sequence[str] | str] = []
+    for place, one in enumerate(found.suggestions, start=1):
+        rows.append((str(place), *([] if texts else [one.id]), one.shown))
+        rows.append(f"{indent}{one.reason}")
     below = [f"{found.candidates:,} candidates, {found.labelled:,} labelled {found.kind}"]
     if found.output is not None:
         below.append(f"fill in the column label of {found.output}, and give it as --labels")

@@ -54,12 +54,11 @@ def traced(graph: Graph) -> Any:
 
 def _forget_places(model: Any) -> None:
     """Remove the lines of source code, with folders of this machine, that the exporter stores per node."""
-    for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.functions):
+    graph = model.graph
+    values = (*graph.value_info, *graph.input, *graph.output, *graph.initializer)
+    for part in (model, graph, *graph.node, *values):
         del part.metadata_props[:]
         part.doc_string = ""
-    for function in model.functions:
-        for node in function.node:
-            del node.metadata_props[:]
 
 
 @contextmanager

@@ -30,7 +30,7 @@ INTENDED_USE = (
 LIMITS = (
     "The metrics replay recorded behaviour. They do not measure how users would react to these recommendations.",
     "Recorded behaviour favours popular and visible items, and the model learns this bias; see the audit.",
-    "Cold items (no training events) are scored by their text and attributes alone; see the slice `cold`.",
+    "Cold items (no training events) are scored by their texts, images and attributes alone; see the slice `cold`.",
     "Items outside the checkpoint's catalogue are read as unknown and are never recommended.",
     "Texts in languages that the text encoder was not trained on help little.",
 )

@@ -200,6 +200,11 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
     if config.num_fusion_layers and config.memory_sources:
         detail = f"blocks {config.num_fusion_layers}, from events to {', '.join(config.memory_sources)}"
         parts.append(Ingredient("Cross-attention", detail, ("vaswani2017",)))
+    if config.image_dim:
+        encoder_type = getattr(config.image_config, "model_type", None)
+        read = "vectors from outside" if encoder_type is None else f"vision encoder {encoder_type}, not trained"
+        kept = f"{config.image_dim} whitened directions, up to {config.images_per_item} per item"
+        parts.append(Ingredient("Images of items", f"{read}; {kept}; modality dropout {config.modality_dropout:g}"))
     if config.num_neighbors:
         regressed = config.format_version >= REGRESSION_FROM
         rows = "users and texts" if config.use_text else "users"

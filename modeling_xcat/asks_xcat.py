@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -302,6 +303,12 @@ class XCatAskReader(nn.Module):
         if self._posted is None or self._posted[0] != key:
             self._posted = key, _Postings.of_words(self.words, len(self.rarity))
         return self._posted[1]
+
+    def for_other_states(self) -> XCatAskReader:
+        """A view of the reader for a model with other text states, which measures them itself."""
+        other = copy.copy(self)
+        other._measured = None
+        return other
 
     def _lengths(self, states: torch.Tensor) -> torch.Tensor:
         """(texts,) lengths of text states, computed once for the stored ones."""

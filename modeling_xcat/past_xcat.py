@@ -15,7 +15,7 @@ from .recent_events_xcat import RecentEvents
 
 _CODES = ("item_ids", "event_type_ids", "rating_ids", "time_gap_ids")
 """Inputs with one value per event; equal values of an event and of all events before it give equal states."""
-_PER_EVENT = (*_CODES, "attention_mask", "position_ids")
+_PER_EVENT = (*_CODES, "attention_mask", "position_ids", "item_embeds")
 _TEXTS = ("user_text_input_ids", "user_text_attention_mask")
 _OF_MEMORY = {*_TEXTS, *(field.name for field in fields(MemoryInputs))} - {"item_ids", "layout", "items"}
 
@@ -84,14 +84,14 @@ class XCatPast:
         """
         if self._model is not base:
             self._forget()
-        if self._state is not None and _equal(inputs, self._inputs):
+        if self._state is not None and _equal(_given(inputs), self._inputs):
             return self._state
         try:
             self._state = self._next(base, inputs) if reads_next(base) else self._again(base, inputs)
         except BaseException:
             self._forget()  # layers of different lengths must not be read again
             raise
-        self._model, self._inputs = base, dict(inputs)
+        self._model, self._inputs = base, _given(inputs)
         self._length = inputs["item_ids"].shape[1]
         return self._state
 
@@ -123,7 +123,8 @@ class XCatPast:
     def _read(self, base: Any, inputs: Mapping[str, torch.Tensor], positions: torch.Tensor, known: int) -> None:
         """Encode the events after the first `known` ones."""
         items, *codes = (inputs[name][:, known:] if name in inputs else None for name in _CODES)
-        states = base.embed_events(base.embed_items(items) + positions[:, known:], *codes)
+        embedded = inputs["item_embeds"][:, known:] if "item_embeds" in inputs else base.embed_items(items)
+        states = base.embed_events(embedded + positions[:, known:], *codes)
         if base.encoder is not None:
             earlier = base.encoder.no_events() if known == 0 else self._earlier
             states, self._earlier = base.encoder.read_next(states, earlier)
@@ -170,7 +171,7 @@ def next_states(
         found.append(past.state(base, own | {name: own[name][:, :length] for name in _PER_EVENT if name in own}))
     layout = SequenceLayout.from_inputs(inputs["item_ids"], inputs["attention_mask"], inputs["position_ids"])
     given = inputs["item_ids"], layout, inputs["query_positions"], inputs.get("event_type_ids")
-    return torch.cat(found), base.recent_events(*given)
+    return torch.cat(found).float(), base.recent_events(*given)
 
 
 def reads_next(base: Any) -> bool:
@@ -179,14 +180,25 @@ def reads_next(base: Any) -> bool:
     A subclass with its own `forward`, an encoder that does not declare `reads_next` itself, and a fusion block other
     than attention are encoded again.
     """
-    # Names, because code from the hub has separate classes.
-    methods = (("forward", "XCatModel"), ("pick", "XCatScoring"), ("encode_queries", "XCatScoring"))
-    for method, owner in methods:
-        if next(cls for cls in type(base).__mro__ if method in vars(cls)).__name__ != owner:
-            return False
+    if any(overrides(base, method) for method in ("forward", "pick", "encode_queries")):
+        return False
     if base.encoder is not None and not vars(type(base.encoder)).get("reads_next", False):
         return False
     return base.fusion is None or bool(base.fusion.reads_next)
+
+
+def overrides(base: Any, method: str) -> bool:
+    """Whether a subclass of the model has a method of its own.
+
+    Compares names of classes, because code from the hub has separate classes.
+    """
+    owner = next(cls for cls in type(base).__mro__ if method in vars(cls))
+    return owner.__name__ not in ("XCatModel", "XCatScoring")
+
+
+def _given(inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The inputs that others follow from."""
+    return {name: value for name, value in inputs.items() if name != "item_embeds"}
 
 
 def _equal(inputs: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]) -> bool:

@@ -12,6 +12,7 @@ from .ask_words_xcat import Rescore
 from .asks_xcat import Asks
 from .first_stage_xcat import FirstStage
 from .item_mask_xcat import ItemMask
+from .past_xcat import overrides
 from .ranking_xcat import ItemIndex
 from .recent_events_xcat import RecentEvents
 
@@ -263,6 +264,5 @@ def with_pinned(
 
 
 def scores_of_its_own(model: Any) -> bool:
-    """Whether a subclass overrides `score_states`; compares names, because code from the hub has separate classes."""
-    defining = next(cls for cls in type(model).__mro__ if "score_states" in vars(cls))
-    return defining.__name__ != "XCatScoring"
+    """Whether a subclass overrides `score_states`."""
+    return overrides(model, "score_states")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
-from .configuration_xcat import NUM_SPECIAL_ROWS
 from .first_stage_xcat import FirstStage
 
 BLOCK_SCORES = 1 << 22
@@ -63,13 +61,6 @@ class ItemIndex:
             and hasattr(torch, "_weight_int8pack_mm")
         ):
             self._coded = _coded(items[first_row:])
-
-    @classmethod
-    @torch.no_grad()
-    def of_model(cls, model: Any) -> ItemIndex:
-        """The items of an `XCatForNextItem`."""
-        base = model.model
-        return cls(base.item_side(base.items().float()), first_row=NUM_SPECIAL_ROWS)
 
     def best(self, stage: FirstStage, k: int, hide: Adjust) -> tuple[torch.Tensor, torch.Tensor]:
         """Find the k items with the best scores before re-ranking; see `search`.

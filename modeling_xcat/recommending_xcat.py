@@ -15,15 +15,16 @@ from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .explanation_xcat import COMPARED, list_influences
 from .filters_xcat import Filters, ItemFilter
-from .past_xcat import XCatPast, next_states
+from .past_xcat import XCatPast, next_states, overrides
 from .popular_xcat import popular_rows
 from .ranked_xcat import Ranked, Reordering, ranked_items, with_pinned
-from .ranking_xcat import ItemIndex
+from .ranking_xcat import CODES_FROM, ItemIndex
 from .recent_events_xcat import RecentEvents
 
 REASONS = 3
 """Maximum reasons per recommendation."""
 _OPTIONAL = ("words", "by_meaning", "price", "currency", "propensity")
+_SHOWN = ("item_id", "title", "category", "price", "currency")  # columns of the catalogue
 Basis = Literal["history", "query", "texts", "popular", "none"]
 """Basis of a list: known items of the history, the query alone, the user's texts alone, item popularity, or nothing
 (an empty list)."""
@@ -194,8 +195,12 @@ class ItemRanker:
             )
         self.model, self.vocabulary = model.eval(), vocabulary
         self.filter = ItemFilter(vocabulary, model.device, deleted)
+        is_small = len(vocabulary) < CODES_FROM  # a large table is not kept twice
+        with torch.no_grad():
+            embedded: Any = model.model.items() if is_small or index is None else None
+            self.index: ItemIndex = index or ItemIndex(model.model.item_side(embedded.float()), NUM_SPECIAL_ROWS)
+        self._embedded = embedded if is_small and not overrides(model.model, "embed_items") else None
         self._counts = model.model.items.item_counts
-        self.index: ItemIndex = ItemIndex.of_model(model) if index is None else index
         self.items = self.index.items
 
     @torch.no_grad()
@@ -234,9 +239,8 @@ class ItemRanker:
         states, recent = self.states(inputs, pasts)
         if filters.exclude_seen:
             recent = recent.discovering(histories)
-        wanted = max(k, COMPARED * bool(explain), 0 if reorder is None else reorder.depth)
-        most = min(wanted, self.model.config.num_items)
-        base = self.model.model
+        wanted = max(k, COMPARED if explain else 0, 0 if reorder is None else reorder.depth)
+        base, most = self.model.model, min(wanted, self.model.config.num_items)
         found = ranked_items(base, self.index, states, recent, most, hide, cold_boost, asks)
         scores, best, chances = found.scores, found.rows, None
         if reorder is not None:
@@ -273,16 +277,17 @@ class ItemRanker:
             )
         if self.model.training:  # set after construction
             self.model.eval()
-        placed = {name: value.to(base.device) for name, value in inputs.items()}
-        if pasts is None:
-            return self._encoded(placed)
-        states, recent = next_states(base, placed, pasts)
-        return states.float(), recent
+        placed = {name: value.to(self._counts.device) for name, value in inputs.items()}
+        return self._encoded(placed) if pasts is None else next_states(base, self._with_items(placed), pasts)
 
     def _encoded(self, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, RecentEvents]:
         """States and latest events by the model; a subclass may compute them elsewhere."""
-        states, recent, _ = self.model.model.encode_queries(**inputs)
+        states, recent, _ = self.model.model.encode_queries(**self._with_items(inputs))
         return states.float(), recent
+
+    def _with_items(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        known = self._embedded
+        return inputs if known is None else inputs | {"item_embeds": known[inputs["item_ids"]]}
 
     def read_asks(self, inputs: Mapping[str, torch.Tensor]) -> Asks:
         """Read what customers ask for; see `XCatModel.read_asks`.
@@ -361,7 +366,7 @@ class ItemRanker:
         return [self._item(*found) for found in zip(rows[kept].tolist(), scores[kept].tolist(), strict=True)]
 
     def _item(self, row: int, score: float) -> Recommendation:
-        item = self.vocabulary.item(row)
+        item = self.vocabulary.values(row, _SHOWN)
         title = item.get("title") or item["item_id"]
         price = plain_price(item.get("price"))
         currency = None if price is None else item.get("currency")
@@ -371,7 +376,7 @@ class ItemRanker:
 
     def reason(self, row: int, weight: float = 0.0) -> Reason:
         """The item with this index as a reason of this weight."""
-        item = self.vocabulary.item(row)
+        item = self.vocabulary.values(row, _SHOWN)
         return Reason(item["item_id"], item.get("title") or item["item_id"], round(weight, 4))
 
 

@@ -17,7 +17,6 @@ from ..catalogue.added_items import AddedItems, add_items, read_items
 from ..catalogue.change import change_catalogue
 from ..catalogue.interests import interest_reader
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from ..modeling_xcat.ranking_xcat import ItemIndex
 from ..modeling_xcat.recommending_xcat import ItemRanker
 from ..tokenization.digests import catalogue_digest
 from ..tokenization.interests.reader import InterestReader
@@ -56,9 +55,8 @@ class LiveCatalogue(Snapshots):
 
     def _place(self, model: XCatForNextItem, processor: XCatProcessor) -> None:
         """Set model, processor and the exact index of all items; for the constructor."""
-        index = CatalogueIndex.exact(ItemIndex.of_model(model.eval()))
-        self._checkpoint = catalogue_digest(processor.catalogue)
-        self._set(model, processor, ItemRanker(model, processor.catalogue, index.search), index)
+        self._checkpoint, ranker = catalogue_digest(processor.catalogue), ItemRanker(model, processor.catalogue)
+        self._set(model, processor, ranker, CatalogueIndex.exact(ranker.index))
 
     def _set(
         self, model: XCatForNextItem, processor: XCatProcessor, ranker: ItemRanker, index: CatalogueIndex
@@ -91,10 +89,13 @@ class LiveCatalogue(Snapshots):
                 )
             self._set(self.model, self.processor, self._ranker(self.model, self.processor, index), index)
 
-    def _ranker(self, model: XCatForNextItem, processor: XCatProcessor, index: CatalogueIndex) -> ItemRanker:
+    def _ranker(
+        self, model: XCatForNextItem, processor: XCatProcessor, index: CatalogueIndex | None = None
+    ) -> ItemRanker:
         """The ranker of other items; of the class and with the graphs of the one in use."""
         ranker = copy(self.ranker)
-        ItemRanker.__init__(ranker, model, processor.catalogue, index.search, index.deleted)
+        given = (None, None) if index is None else (index.search, index.deleted)
+        ItemRanker.__init__(ranker, model, processor.catalogue, *given)
         return ranker
 
     def add_items(
@@ -206,8 +207,8 @@ class LiveCatalogue(Snapshots):
         """
         with _WRITING:
             model, processor = self._grown(catalogue)
-            index = replace(CatalogueIndex.exact(ItemIndex.of_model(model)), grown=True)
-            self._set(model, processor, self._ranker(model, processor, index), index)
+            ranker = self._ranker(model, processor)
+            self._set(model, processor, ranker, replace(CatalogueIndex.exact(ranker.index), grown=True))
 
 
 def _sharing_tensors(model: XCatForNextItem) -> XCatForNextItem:

@@ -11,6 +11,7 @@ from torch import nn
 from ..exporting.graphs import BEHAVIOR, TEXT, last_events
 from ..exporting.manifest import model_digest
 from ..exporting.runtime import OnnxGraphs
+from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.layout_xcat import SequenceLayout
 from ..modeling_xcat.recent_events_xcat import RecentEvents
 from ..modeling_xcat.recommending_xcat import ItemRanker
@@ -58,6 +59,11 @@ class OnnxItemRanker(ItemRanker):
                 "leave them out, or use backend='torch'"
             )
         item_ids, mask = inputs["item_ids"], inputs["attention_mask"].long()
+        if item_ids.numel() and int(item_ids.max()) >= NUM_SPECIAL_ROWS + self._graphs.manifest.num_items:
+            raise ValueError(
+                f"a history has an item that was added after the graphs in {self._graphs.folder} were exported; "
+                "export again, or use backend='torch'"
+            )
         layout = SequenceLayout.from_inputs(item_ids, mask, inputs.get("position_ids"))
         queries = last_events(mask)
         given = {name: inputs[name].long() for name in known}

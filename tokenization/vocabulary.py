@@ -54,6 +54,8 @@ class ItemVocabulary:
             raise ValueError(f"items: column item_id repeats {len(ids) - distinct} ids, for example {twice!r}")
         self.table = table.set_column(table.column_names.index("item_id"), "item_id", ids)
         self._ids = ids
+        self._columns: dict[str, pa.Array] = {}
+        self._names = frozenset(self.table.column_names)  # the table makes a list of them each time
 
     def __len__(self) -> int:
         return self.num_items + NUM_SPECIAL_ROWS
@@ -92,10 +94,21 @@ class ItemVocabulary:
 
     def item(self, row: int) -> dict[str, Any]:
         """All columns of one item, by item index."""
+        return self.values(row, self.table.column_names)
+
+    def values(self, row: int, names: Sequence[str]) -> dict[str, Any]:
+        """Some columns of one item, by item index; columns that the catalogue lacks are left out."""
         if not NUM_SPECIAL_ROWS <= row < len(self):
             raise IndexError(f"row {row} is not an item; items have rows {NUM_SPECIAL_ROWS} to {len(self) - 1}")
-        values: dict[str, Any] = self.table.slice(row - NUM_SPECIAL_ROWS, 1).to_pylist()[0]
-        return values
+        place = row - NUM_SPECIAL_ROWS
+        return {name: self._whole(name)[place].as_py() for name in names if name in self._names}
+
+    def _whole(self, name: str) -> pa.Array:
+        """A column in one piece, in which a value is found at once."""
+        if name not in self._columns:
+            column = self.table[name]
+            self._columns[name] = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        return self._columns[name]
 
     def column(self, name: str) -> pa.ChunkedArray:
         """A column of the catalogue, one value per item (the first is for row `NUM_SPECIAL_ROWS`)."""

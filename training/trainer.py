@@ -193,6 +193,7 @@ class XCatTrainer(StepLosses, HubPushes, HyperparameterSearch, Optimization, Eva
         if self._given_rows is None or self._cut_for == wanted:
             return
         rows = self.task.training_rows(self._given_rows, args, length, self.processor, self._interests)
+        rows = self.task.rows_with_loss(rows, model)
         if isinstance(rows, IterableDataset) and args.shuffle_buffer_size:
             rows = rows.shuffle(seed=args.order_seed, buffer_size=args.shuffle_buffer_size)
         self.train_dataset, self._cut_for = rows, wanted

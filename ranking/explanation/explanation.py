@@ -153,3 +153,13 @@ class Explanation:
         if file is not None:
             Path(file).write_text(drawn, encoding="utf-8")
         return drawn
+
+
+def signed(influence: float) -> str:
+    """An influence with its sign and two decimals.
+
+    Example:
+        >>> signed(0.126), signed(-1.5), signed(-0.001)
+        ('+0.13', '-1.50', '+0.00')
+    """
+    return f"{round(influence, 2) + 0.0:+.2f}"

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from .explanation import signed
+
 if TYPE_CHECKING:
-    from .explanation import EventInfluence, Explanation, WordInfluence
+    from .explanation import Explanation, WordInfluence
 
 WIDTH = 760
 """Width of a picture in pixels; the height depends on its content."""
@@ -123,17 +125,13 @@ def _draw_events(canvas: _Canvas, found: Explanation, labels: _Labels) -> None:
     for one in found.events:
         canvas.box(_MARGIN, 76, colour_of(one.influence, largest))
         strong = _share(one.influence, largest) > 0.55
-        canvas.text(_MARGIN + 8, _number(one), colour="white" if strong else "#222")
+        canvas.text(_MARGIN + 8, signed(one.influence), colour="white" if strong else "#222")
         note = labels.without.format(rank=f"{ranks[one.item_id]:,}") if one.item_id in ranks else ""
         room = WIDTH - 2 * _MARGIN - 90 - text_width(note, 12) - 12
         canvas.text(_MARGIN + 90, fitted(one.title, room, _SIZE))
         if note:
             canvas.text(WIDTH - _MARGIN - text_width(note, 12), note, size=12, colour="#666")
         canvas.top += _LINE
-
-
-def _number(one: EventInfluence) -> str:
-    return f"{one.influence:+.2f}"
 
 
 def _draw_words(canvas: _Canvas, words: Sequence[WordInfluence], largest: float) -> None:

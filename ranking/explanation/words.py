@@ -79,6 +79,8 @@ def _with_text(base: Any, row: int, state: torch.Tensor) -> Any:
     states[number], valid[number] = state.to(states.dtype), state.abs().sum(-1) > 0
     table._buffers = {**base.items._buffers, "text_states": states, "text_token_mask": valid}
     view._modules = {**base._modules, "items": table}
+    if base.asks is not None:
+        view._modules["asks"] = base.asks.for_other_states()
     return view
 
 

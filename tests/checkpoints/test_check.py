@@ -91,6 +91,27 @@ def test_absurd_sizes(folder: Path, values: dict[str, Any]) -> None:
     assert "made to do harm" in str(refused.value) or "take both from one checkpoint" in str(refused.value)
 
 
+IMAGE_SIZES: dict[str, dict[str, Any]] = {
+    "images": {"num_images": 10**12},
+    "images per item": {"images_per_item": 10**12},
+    "layers of the vision encoder": {"image_config__num_hidden_layers": 10**8},
+    "width of the vision encoder": {"image_config__hidden_size": 10**12},
+    "layers per stage": {"image_config__depths": [2, 10**8]},
+    "multiplier of layers": {"image_config__depth_coefficient": 1e300},
+    "other vectors": {"image_encoder_dim": 25},
+}
+
+
+@pytest.mark.parametrize("values", IMAGE_SIZES.values(), ids=IMAGE_SIZES.keys())
+def test_absurd_sizes_of_images(tmp_path: Path, values: dict[str, Any]) -> None:
+    folder = tmp_path / "pictured"
+    shutil.copytree(Path(__file__).parents[1] / "golden" / "format-14", folder)
+    check_checkpoint(folder, "it")
+    change(folder / "config.json", **values)
+    with pytest.raises(ValueError, match=r"it: config\.json"):
+        check_checkpoint(folder, "it")
+
+
 def test_a_missing_tensor_is_not_allocated_at_any_size(folder: Path) -> None:
     """Transformers would allocate and fill missing tensors."""
     weights = load_file(folder / "model.safetensors")

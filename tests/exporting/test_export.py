@@ -20,6 +20,7 @@ from xcat_rec.exporting import graph_export, verification
 from xcat_rec.exporting.graphs import Graph
 from xcat_rec.exporting.manifest import Manifest
 from xcat_rec.exporting.runtime import OnnxGraphs
+from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.ranking.recommender import XCatRecommender
 
 from ..hub.checkpoints import HISTORIES, save_checkpoint
@@ -92,7 +93,7 @@ def test_scores_by_onnx_runtime_alone(exported: dict[str, Any], checkpoint: Path
         given = {one.name: arrays[one.name] for one in session.get_inputs() if one.name in arrays}
         extra = {"seen_ids": arrays["item_ids"]} if seen else {}
         (scores,) = session.run(None, {**given, **extra, "candidate_ids": np.arange(2, len(ids))})
-        found = recommender.recommend_many(HISTORIES, 5, exclude_seen=seen)
+        found = recommender.recommend_many(HISTORIES, 5, filters=Filters(exclude_seen=seen))
         for own, listed in zip(scores, found, strict=True):
             assert [ids[2 + row] for row in (-own).argsort()[:5]] == [item.item_id for item in listed]
 
@@ -102,7 +103,7 @@ def test_the_lists_are_those_of_torch(exported: dict[str, Any], checkpoint: Path
     theirs = XCatRecommender.from_pretrained(checkpoint, backend="onnx")
     assert theirs.ranker.model.model.text is not ours.model.model.text
     options: list[dict[str, Any]] = [
-        {}, {"exclude_seen": False}, {"queries": ["maps", None, "boots"]}, {"filters": ["price<20"]},
+        {}, {"filters": Filters(exclude_seen=False)}, {"queries": ["maps", None, "boots"]}, {"filters": ["price<20"]},
         {"explore": "balanced"}, {"ratings": [[5, None], [1], [None, 2, 4]]},
     ]  # fmt: skip
     for given in options:
@@ -118,6 +119,10 @@ def test_the_lists_are_those_of_torch(exported: dict[str, Any], checkpoint: Path
     np.testing.assert_allclose(theirs.user_embeddings(HISTORIES), ours.user_embeddings(HISTORIES), atol=1e-4)
     with pytest.raises(ValueError, match="does not read texts of users"):
         theirs.recommend(HISTORIES[0], texts="warm")
+    inputs = {name: value.clone() for name, value in theirs.processor.inputs_of(rows, layout="right").items()}
+    inputs["item_ids"][0, 0] = 42
+    with pytest.raises(ValueError, match=r"an item that was added after the graphs in .* were exported; export again"):
+        theirs.ranker.states(inputs)
 
 
 def test_other_weights_and_damaged_files_are_refused(
@@ -144,7 +149,7 @@ def test_a_wrong_graph_is_not_written(checkpoint: Path, tmp_path: Path, monkeypa
     def wrong(graph: Graph) -> Any:
         model = right(graph)
         for weight in model.graph.initializer:
-            if graph.name == "behavior" and weight.name.endswith("output_norm.bias"):
+            if graph.name == "behavior" and weight.name.endswith(".bias"):
                 weight.raw_data = np.full(weight.dims, 0.01, np.float32).tobytes()
         return model
 

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -15,6 +16,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xcat_rec.modeling_xcat.arguments_xcat import whole_number
 from xcat_rec.modeling_xcat.filters_xcat import Filters, ItemFilter
@@ -23,6 +26,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.ranking.requests import read_requests
 from xcat_rec.ranking.timed_history import read_timed_history
 from xcat_rec.tokenization.tables.event_times import read_call_times
+from xcat_rec.tokenization.tables.time_columns import read_times
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 from ..tiny_shop import COLD
@@ -125,6 +129,13 @@ def test_times_may_be_unknown_and_are_dates_too() -> None:
     assert read_call_times("timestamps", missing) == [None] * 5 + [SECONDS[0]]
     assert read_call_times("timestamps", [date(2020, 9, 13), None]) == [1_599_955_200, None]
     assert read_call_times("timestamps", []) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(times=st.lists(st.none() | st.integers(10**9, int(time.time()) + 80_000), min_size=1, max_size=5))
+def test_whole_seconds_are_read_as_in_a_table(times: list[int | None]) -> None:
+    assert read_call_times("timestamps", times) == read_times(pl.Series(times, dtype=pl.Float64)).values.to_list()
+    assert all(value is None or type(value) is int for value in read_call_times("timestamps", times))
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,9 @@ def test_pipelines_log_the_notes(using: XCatRecommender, monkeypatch: pytest.Mon
         logged.clear()
         assert recommend([[]], k=3, query=["maps"])[0][0]["words"] == ["maps"] and not logged
         assert recommend({"query": "maps"}, k=3) == recommend([[]], k=3, query=["maps"])[0], "no history"
-        assert recommend([{"query": "maps"}, {"history": IDS[:1]}], k=3)[1] == recommend(IDS[:1], k=3)
+        beside, alone = recommend([{"query": "maps"}, {"history": IDS[:1]}], k=3)[1], recommend(IDS[:1], k=3)
+        assert [one["score"] for one in beside] == pytest.approx([one["score"] for one in alone], abs=1e-5)
+        assert [one["item_id"] for one in beside] == [one["item_id"] for one in alone]
         assert recommend([], k=3, query="帐篷") == recommend([], k=3), "popular items"
         with pytest.raises(ValueError, match="explain is 'nonsense'; give True, False, 'history' or 'query'"):
             recommend([IDS[0]], explain="nonsense")

@@ -148,3 +148,16 @@ def test_more_items_go_to_the_end() -> None:
     assert longer.column("colour").to_pylist() == [None, None, None, None, "red"]
     with pytest.raises(ValueError, match="repeats 1 ids, for example 'boots'"):
         longer.extended(pa.table({"item_id": ["boots"]}))
+
+
+def test_some_columns_of_an_item_are_those_of_the_whole_item() -> None:
+    table = pa.table({"item_id": ["a", "b", "c"], "price": [1.5, None, 3.0], "title": ["A", "B", "C"]})
+    for chunks in (table, pa.concat_tables([table.slice(0, 1), table.slice(1)])):
+        vocabulary = ItemVocabulary(chunks)
+        for row, name in ((2, "a"), (3, "b"), (4, "c")):
+            whole = vocabulary.table.slice(row - 2, 1).to_pylist()[0]
+            assert vocabulary.item(row) == whole and whole["item_id"] == name
+            assert vocabulary.values(row, ["price", "colour"]) == {"price": whole["price"]}
+        for row in (0, 1, 5):
+            with pytest.raises(IndexError, match="is not an item"):
+                vocabulary.values(row, ["price"])

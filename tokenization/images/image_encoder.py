@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,18 +64,14 @@ class ImageEncoder:
         return _image_processor(json.dumps(dict(self.preprocessor), sort_keys=True))
 
 
-_processors: dict[str, Any] = {}
-
-
+@functools.lru_cache(maxsize=2)
 def _image_processor(settings: str) -> Any:
     """The image processor with these settings; transformers makes one from a folder."""
-    if settings not in _processors:
-        from transformers import AutoImageProcessor
+    from transformers import AutoImageProcessor
 
-        with TemporaryDirectory() as folder, quiet_transformers():
-            (Path(folder) / _PREPROCESSOR).write_text(settings, encoding="utf-8")
-            _processors[settings] = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    return _processors[settings]
+    with TemporaryDirectory() as folder, quiet_transformers():
+        (Path(folder) / _PREPROCESSOR).write_text(settings, encoding="utf-8")
+        return AutoImageProcessor.from_pretrained(folder, backend="pil")
 
 
 def check_image_encoder(name: str | None) -> str:

@@ -17,6 +17,9 @@ from .time_columns import read_times
 from .time_texts import CLOCK_SKEW
 
 _SECOND = 10**6
+_SECONDS_FROM = 10**9
+"""September 2001 in seconds. If all times are whole numbers from here to now, they are seconds: none is a date written
+as a number, and as milliseconds they would be in January 1970."""
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -72,6 +75,9 @@ def read_call_times(name: str, values: Sequence[Any]) -> list[int | None]:
         >>> read_call_times("timestamps", ["2024-01-31", None]), read_call_times("timestamps", [1_706_659_200_000])
         ([1706659200, None], [1706659200])
     """
+    latest = int(time.time()) + CLOCK_SKEW
+    if all(value is None or (type(value) is int and _SECONDS_FROM <= value <= latest) for value in values):
+        return list(values)  # the same as below, in microseconds
     plain = [None if is_missing(value) else _plain_time(name, value) for value in values]
     kinds = {type(value) for value in plain if value is not None}
     if kinds == {int, float}:
@@ -88,7 +94,7 @@ def read_call_times(name: str, values: Sequence[Any]) -> list[int | None]:
     times = read_times(column)
     if times.reading.question:
         raise ValueError(f"{name}: dates can be read day-first or month-first; write ISO 8601, such as 2024-01-31")
-    future = (times.values > int(time.time()) + CLOCK_SKEW).fill_null(False) & ~times.mixed
+    future = (times.values > latest).fill_null(False) & ~times.mixed
     for rows, told in (
         (times.bad, "are not times; give seconds since 1970, datetimes, or ISO 8601 texts like 2024-01-31T12:00:00"),
         (times.mixed, f"are not in {times.unit} like most others; convert all to one unit"),

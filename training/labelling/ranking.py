@@ -17,8 +17,9 @@ LEAST_LABELS = 20
 def rank_pool(pool: LabelPool, n: int) -> list[LabelSuggestion]:
     """Choose the candidates whose labels would teach most, best first.
 
-    With 20 labels of two kinds or more, a logistic regression over the vectors gives the uncertainty. With fewer
-    labels the prior gives it, and without a prior typical candidates are chosen (`cover_picks`).
+    With 20 labels of two kinds or more, a logistic regression over the vectors gives the uncertainty. Labels that
+    occur once are left out. With fewer labels the prior gives it, and without a prior typical candidates are chosen
+    (`cover_picks`).
 
     Args:
         pool: Candidates and labelled things.
@@ -36,8 +37,10 @@ def rank_pool(pool: LabelPool, n: int) -> list[LabelSuggestion]:
         raise ValueError(f"all {len(labels):,} values of {pool.key} have a label; there is nothing to suggest")
     vectors = unit_vectors(pool.vectors)
     known = vectors[labelled]
-    if len(labelled) >= LEAST_LABELS and len(set(labels[labelled])) > 1:
-        model = label_model().fit(known, labels[labelled].astype(str))
+    names, counts = np.unique(labels[labelled].astype(str), return_counts=True)
+    modelled = labelled[np.isin(labels[labelled].astype(str), names[counts > 1])]
+    if len(modelled) >= LEAST_LABELS and (counts > 1).sum() > 1:
+        model = label_model().fit(vectors[modelled], labels[modelled].astype(str))
         found = model.predict_proba(vectors[rows])
         return _uncertain(pool, rows, vectors, found, list(model.classes_), n, guessing=True)
     if pool.prior is not None:

@@ -81,6 +81,12 @@ class ClickTask(ClickPredictionTask, NextItemTask):
         """Rows with sampled negatives have targets; of labelled impressions the first clicks follow."""
         return next_item_rows(rows)
 
+    def rows_with_loss(self, rows: Any, model: Any) -> Any:
+        """Without the loss of next items, a window needs a labelled showing; each has one with sampled negatives."""
+        if model.config.next_item_weight or self.data.sampler is not None:
+            return rows
+        return rows.filter(bool, input_columns=["shown_items"])
+
     def collator(self, processor: XCatProcessor) -> Collator:
         """Packed histories with the next item of each event, and labelled showings."""
         return ClickCollator(processor, self)

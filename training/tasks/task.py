@@ -181,6 +181,15 @@ class Task:
         """
         return training_rows(rows, args, max_history, processor.catalogue.category_codes, interests)
 
+    def rows_with_loss(self, rows: Any, model: Any) -> Any:
+        """The training rows that have a loss; by default all.
+
+        Args:
+            rows: Result of `training_rows`.
+            model: The head, whose configuration may switch off a loss.
+        """
+        return rows
+
     def batch_sampler(self, trainer: XCatTrainer, rows: Any) -> TokenBatchSampler | GroupBatchSampler | None:
         """The batches of an epoch; None for those of `Trainer`. By default for `max_tokens_per_batch` alone.
 

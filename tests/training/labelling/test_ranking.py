@@ -53,6 +53,17 @@ def test_a_prior_is_used_until_there_are_enough_labels() -> None:
     assert rank_pool(pool(labels, **known), 1)[0].guess in ("a", "b"), "24 labels are modelled"
 
 
+def test_labels_that_occur_once_are_not_modelled(recwarn: pytest.WarningsRecorder) -> None:
+    labels = [f"kind {row}" if row < 20 else "" for row in range(30)]
+    assert rank_pool(pool(labels), 1)[0].reason.startswith("typical")
+    labels[:20] = ["maps", "maps", "tents", "tents"] * 5
+    labels[0] = "boots"
+    assert rank_pool(pool(labels), 1)[0].reason.startswith("typical"), "19 labels of two kinds"
+    labels[20] = "tents"
+    assert {one.guess for one in rank_pool(pool(labels), 9)} <= {"maps", "tents"}
+    assert not recwarn.list
+
+
 def test_bad_pools_are_refused() -> None:
     with pytest.raises(ValueError, match="all 3 values of item_id have a label"):
         rank_pool(pool(["a", "b", "a"]), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,18 @@ def test_labelled_impressions_are_learnt_from_their_context(tmp_path: Path) -> N
         recommender.click_probability(history, items, context={"price": [1, 2, 3], "device": "phone"})
     with pytest.raises(ValueError, match=r"context\['price'\] holds .* give numbers"):
         recommender.click_probability(history, items, context={"price": ["a", 1], "device": "phone"})
+
+
+def test_clicks_alone_train_on_windows_with_showings_only(tmp_path: Path) -> None:
+    shop = impressions()
+    first = pl.col("timestamp") < shop.events["timestamp"].quantile(0.4)
+    shown = replace(shop, events=shop.events.with_columns(clicked=pl.when(~first).then(pl.col("clicked"))))
+    task, start = prepared(tmp_path, ClickOptions(), shown)
+    both = trainer_of(task, start, tmp_path / "both").train_dataset
+    start.model.config.next_item_weight = 0
+    alone = trainer_of(task, start, tmp_path / "alone").train_dataset
+    counts = [len(items) for items in both["shown_items"][:]]
+    assert 0 in counts and [n for n in counts if n] == [len(items) for items in alone["shown_items"][:]]
 
 
 def test_next_items_of_impressions_follow_the_history(tmp_path: Path) -> None:
