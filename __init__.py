@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from .ranking.sessions.session import Sessions as Sessions
     from .serving.chat.session import ChatSession as ChatSession
     from .serving.chat.session import ChatTurn as ChatTurn
+    from .serving.http.run import serve as serve
+    from .serving.http.settings import ServeSettings as ServeSettings
     from .serving.state.urls import open_state as open_state
     from .tokenization.out_of_core.inputs import PreparationInputs as PreparationInputs
     from .tokenization.processing_xcat import XCatProcessor as XCatProcessor
@@ -79,6 +81,8 @@ if TYPE_CHECKING:
     from .workflows.prepare import prepare as prepare
     from .workflows.pretrain import pretrain as pretrain
     from .workflows.push import push as push
+    from .workflows.replay import ReplayResult as ReplayResult
+    from .workflows.replay import replay as replay
     from .workflows.suggest_labels import LabelSuggestions as LabelSuggestions
     from .workflows.suggest_labels import suggest_labels as suggest_labels
     from .workflows.tune import TuneResult as TuneResult
@@ -112,6 +116,8 @@ _EXPORTS = {
     "Recommendations": ".modeling_xcat.recommending_xcat",
     "RepeatPurchaseConfig": ".modeling_baselines.popularity",
     "RepeatPurchaseModel": ".modeling_baselines.popularity",
+    "ReplayResult": ".workflows.replay",
+    "ServeSettings": ".serving.http.settings",
     "Session": ".ranking.sessions.session",
     "SessionEvent": ".ranking.sessions.events",
     "Sessions": ".ranking.sessions.session",
@@ -157,6 +163,8 @@ _EXPORTS = {
     "pretrain": ".workflows.pretrain",
     "prepare_training": ".training.preparation.prepare",
     "push": ".workflows.push",
+    "replay": ".workflows.replay",
+    "serve": ".serving.http.run",
     "suggest_labels": ".workflows.suggest_labels",
     "tune": ".workflows.tune",
     "write_card": ".model_cards.card",

@@ -44,10 +44,7 @@ def interests(
         ),
     ] = "lexicon",
     labels: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Labels of texts, which count as ratings: filled file of xcat suggest-labels; may be repeated."
-        ),
+        str | None, typer.Option(help="Labels of texts, which count as ratings: a filled file of xcat suggest-labels.")
     ] = None,
     sentiment_model: Annotated[
         str | None, typer.Option(help="Text-classification model for texts without a rating, instead of --sentiment.")
@@ -74,8 +71,7 @@ def interests(
     from .usage import check_at_least, check_file_to_read
 
     check_at_least("--users", users, 1)
-    for file in labels or ():
-        check_file_to_read("--labels", file)
+    check_file_to_read("--labels", labels)
     if checkpoint is not None:
         check_checkpoint(checkpoint)
     check_text_encoder(text_encoder)

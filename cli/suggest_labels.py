@@ -25,8 +25,7 @@ def suggest_labels(
         Path | None, typer.Option(help="Write them with an empty column label: to-label.csv or to-label.json.")
     ] = None,
     labels: Annotated[
-        list[str] | None,
-        typer.Option(help="File of an earlier --output, filled in; may be repeated; these are not suggested again."),
+        str | None, typer.Option(help="File of an earlier --output, filled in; these are not suggested again.")
     ] = None,
     column: Annotated[str, typer.Option(help="Column of items that is labelled, such as brand.")] = "category",
     items: Items = None,
@@ -68,8 +67,7 @@ def suggest_labels(
     from .usage import check_file_to_read
 
     check_suggestions(kind, n, pool, output)
-    for file in labels or ():
-        check_file_to_read("--labels", file)
+    check_file_to_read("--labels", labels)
     if checkpoint is not None:
         check_checkpoint(checkpoint)
     check_text_encoder(text_encoder)

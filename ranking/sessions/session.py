@@ -18,6 +18,7 @@ from .events import SessionEvent, read_event
 from .log import EventLog, MemoryLog, Statement, UserRecord
 
 if TYPE_CHECKING:
+    from ..explanation.explanation import Explanation
     from ..recommender import XCatRecommender
 
 _OF_EVENTS = ("history", "event_types", "ratings", "timestamps", "event_texts", "past")
@@ -157,6 +158,10 @@ class Session:
             ValueError: As `XCatRecommender.recommend`.
             TypeError: If an option is unknown, or has details of events.
         """
+        return self.listed(k, **options)[0]
+
+    def listed(self, k: int = 10, **options: Any) -> tuple[Recommendations, dict[str, Any]]:
+        """As `recommend`, and the arguments with which `XCatRecommender.recommend` gives the same list, for logs."""
         for name in _OF_EVENTS:
             if name in options:
                 raise TypeError(f"recommend: {name} is an argument of events, which the session has; append them")
@@ -169,12 +174,24 @@ class Session:
             if texts and reads:
                 given = options.get("texts") or ()
                 options["texts"] = [*texts, *([given] if isinstance(given, str) else given)]
-            found = using.recommend(
-                [event.item_id for event in record.events], k, **_details(record.events, using), past=past, **options
-            )
+            options |= {"history": [event.item_id for event in record.events], **_details(record.events, using)}
+            found = using.recommend(k=k, past=past, **options)
         if texts and not reads:
             found.text_notes.append(UNREAD_TEXT)
-        return found
+        return found, options
+
+    def explain(self, item: str, **options: Any) -> Explanation:
+        """Explain why an item is recommended to the user, or at which place it is.
+
+        Args:
+            item: External id of the item.
+            **options: Arguments of `XCatRecommender.explain` but those of events.
+
+        Raises:
+            ValueError: As `XCatRecommender.explain`.
+        """
+        events, using = self.events, self.sessions.recommender
+        return using.explain([event.item_id for event in events], item, **_details(events, using), **options)
 
     def _applies(self, condition: Condition) -> bool:
         """Whether a stated condition is evaluated: not if it excludes a value that no item of a new catalogue has."""

@@ -1,0 +1,76 @@
+"""`xcat replay`: what other rankings would have earned on logged lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..workflows.replay import ReplayResult
+
+
+def replay(
+    log: Annotated[Path, typer.Argument(help="SQLite file of the store of xcat serve, such as state.db.")],
+    checkpoints: Annotated[list[str], typer.Argument(help="Checkpoints; the first two are compared.")],
+    reactions: Annotated[
+        str | None, typer.Option(help="Types of reactions that count: click,purchase; all but hide by default.")
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Of the draw of the checkpoints, 0 for their best lists; as logged by default."),
+    ] = None,
+    clip: Annotated[float | None, typer.Option(help="Largest weight of a list; no limit by default.")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Estimate the reactions per list that checkpoints would have got, from lists that were shown.
+
+    It uses the lists that were drawn at random (rule sample), with the propensities in the log. A log that says too
+    little about a checkpoint is refused.
+
+    Examples:
+
+        xcat replay state.db old-model new-model --json
+
+        xcat replay state.db new-model --reactions click,purchase --temperature 0
+    """
+    from ..workflows.input_checks import check_checkpoint
+    from .usage import check_file_to_read
+
+    check_file_to_read("LOG", log)
+    for checkpoint in checkpoints:
+        check_checkpoint(checkpoint, None)
+
+    from ..workflows.replay import replay as run
+    from .console import print_json
+
+    counted = [one.strip() for one in (reactions or "").split(",") if one.strip()]
+    found = run(log, checkpoints, reactions=counted, temperature=temperature, clip=clip)
+    _show(found)
+    if json_output:
+        print_json(found.to_dict())
+
+
+def _show(found: ReplayResult) -> None:
+    from .console import messages
+    from .plain_tables import Column, PlainTable
+
+    kinds = list(next(iter(found.estimates.values())).estimates)
+    rows = [
+        (name, f"{one.effective_rounds:,.0f}", *(str(one.estimates[kind]) for kind in kinds))
+        for name, one in found.estimates.items()
+    ]
+    if found.differences:
+        rows.append(("difference", "", *(str(found.differences[kind]) for kind in kinds)))
+    columns = [
+        Column("checkpoint"),
+        Column("effective lists", right=True),
+        *(Column(kind, right=True) for kind in kinds),
+    ]
+    value = next(iter(found.estimates.values())).logged_value
+    below = [
+        f"{found.num_lists:,} lists were drawn at random and used, {found.left_out:,} were not",
+        f"reactions per list as shown: {value:.4f} ({', '.join(found.reactions) or 'none'})",
+    ]
+    messages.print(PlainTable("reactions per list [95 % interval]", columns, rows, below), highlight=False)

@@ -1,0 +1,69 @@
+"""`xcat serve`: answer requests over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
+    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one; 8000 by default.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Log of events and lists: memory:, sqlite:///state.db, redis://HOST:PORT/0.")
+    ] = None,
+    api_key_file: Annotated[Path | None, typer.Option(help="File with one key per line, such as keys.txt.")] = None,
+    cors_origins: Annotated[
+        str | None, typer.Option(help="Web pages that may call the service: https://shop.example,https://b.example.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads that compute lists; 1 by default.")] = None,
+    max_waiting: Annotated[
+        int | None, typer.Option(help="Requests that may wait for a thread; 64 by default.")
+    ] = None,
+    max_batch: Annotated[int | None, typer.Option(help="Requests, events or items per call; 32 by default.")] = None,
+    max_body_bytes: Annotated[int | None, typer.Option(help="Largest body; 1000000 by default.")] = None,
+    max_k: Annotated[int | None, typer.Option(help="Largest list; 200 by default.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds that a request may wait; 5 by default.")] = None,
+    expire_after: Annotated[
+        float | None, typer.Option(help="Seconds after a user's last event until the events are deleted.")
+    ] = None,
+    drain: Annotated[
+        float | None, typer.Option(help="Seconds for running requests at the end; 10 by default.")
+    ] = None,
+) -> None:
+    """Answer requests over HTTP: lists, events, items and users. Needs the extra serve.
+
+    Every option is also an environment variable, such as XCAT_SERVE_PORT. The page /docs describes the requests.
+
+    Examples:
+
+        xcat serve my-checkpoint --port 8000 --store sqlite:///state.db
+
+        xcat serve my-checkpoint --host 0.0.0.0 --api-key-file keys.txt
+    """
+    from ..workflows.input_checks import check_checkpoint
+
+    check_checkpoint(checkpoint, None)
+
+    from ..serving.http.settings import LOCAL_HOSTS, ServeSettings
+    from .console import messages
+
+    origins = None if cors_origins is None else tuple(one.strip() for one in cors_origins.split(",") if one.strip())
+    settings = ServeSettings.from_environment(
+        {
+            "host": host, "port": port, "store": store, "api_key_file": api_key_file, "cors_origins": origins,
+            "workers": workers, "max_waiting": max_waiting, "max_batch": max_batch, "max_body_bytes": max_body_bytes,
+            "max_k": max_k, "timeout": timeout, "expire_after": expire_after, "drain": drain,
+        }
+    )  # fmt: skip
+    if settings.host not in LOCAL_HOSTS and settings.api_key_file is None:
+        messages.print(
+            "note: no API key is set, so everybody who reaches this address can read and write", markup=False
+        )
+
+    from ..serving.http.run import serve as run
+
+    run(checkpoint, settings, started=lambda url: messages.print(f"ready: {url}/docs", markup=False))

@@ -1,0 +1,201 @@
+"""The log of feedback: rows are added, never changed; a user's rows can be deleted."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HIDE = "hide"
+"""Type of an event that leaves its item out of all later lists of the user."""
+_WAIT_MS = 5_000
+_TABLES = """
+CREATE TABLE IF NOT EXISTS impressions (
+    id TEXT PRIMARY KEY, user TEXT NOT NULL, timestamp INTEGER NOT NULL, checkpoint TEXT NOT NULL,
+    items TEXT NOT NULL, propensities TEXT, history TEXT NOT NULL, options TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS reactions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, impression TEXT NOT NULL, item TEXT NOT NULL, type TEXT NOT NULL,
+    timestamp INTEGER NOT NULL, UNIQUE (impression, item, type, timestamp)
+);
+CREATE INDEX IF NOT EXISTS impressions_of_user ON impressions (user);
+"""
+
+
+@dataclass(frozen=True)
+class Impression:
+    """A list that was shown to a user.
+
+    Args:
+        id: Its id, which reactions refer to.
+        user: The user; "" for a request without one.
+        timestamp: Seconds since 1970.
+        checkpoint: Hash of the checkpoint that made it.
+        items: Item ids from the first place down.
+        propensities: Probability of each place's item, given those above it; None for a list that was not drawn.
+        history: Item ids of the events that the list was made for, oldest first.
+        options: Options of the request that change lists, such as filters.
+    """
+
+    id: str
+    user: str
+    timestamp: int
+    checkpoint: str
+    items: tuple[str, ...]
+    propensities: tuple[float, ...] | None = None
+    history: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What a user did with an item of a list.
+
+    Args:
+        impression: Id of the list.
+        item: Id of the item.
+        type: Such as click, cart, purchase or hide.
+        timestamp: Seconds since 1970.
+    """
+
+    impression: str
+    item: str
+    type: str
+    timestamp: int
+
+
+class FeedbackLog:
+    """Lists and reactions in a SQLite file, which may be that of the sessions, or in memory.
+
+    When a method returns, its row survives a crash of the process. It survives a loss of power at the next checkpoint
+    of the write-ahead log (synchronous=NORMAL). All methods can be called from several threads and processes.
+
+    Args:
+        path: The file; None for memory.
+        reading: Whether an existing log is only read, and not changed.
+
+    Raises:
+        OSError: If the file cannot be opened, is no SQLite database, or with `reading` is no log.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, *, reading: bool = False) -> None:
+        self.path = None if path is None else Path(path)
+        self._lock = threading.RLock()
+        try:
+            self._base = self._opened(reading)
+        except (OSError, sqlite3.Error) as error:
+            raise OSError(f"feedback {self.path} cannot be opened as a SQLite file: {error}") from error
+
+    def _opened(self, reading: bool) -> sqlite3.Connection:
+        if reading:
+            assert self.path is not None
+            base = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            base.execute("SELECT 1 FROM impressions, reactions LIMIT 1").fetchone()
+            return base
+        if self.path is not None:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        place = ":memory:" if self.path is None else self.path
+        base = sqlite3.connect(place, check_same_thread=False, isolation_level=None)
+        for setting in ("busy_timeout", _WAIT_MS), ("journal_mode", "WAL"), ("synchronous", "NORMAL"):
+            base.execute("PRAGMA {} = {}".format(*setting)).fetchall()
+        base.execute("PRAGMA secure_delete = ON").fetchall()
+        base.executescript(_TABLES)
+        return base
+
+    def show(self, impression: Impression) -> None:
+        """Add a list.
+
+        Raises:
+            ValueError: If there is a list with this id.
+        """
+        drawn = None if impression.propensities is None else json.dumps(impression.propensities)
+        options = json.dumps(impression.options, ensure_ascii=False)
+        items, history = (json.dumps(part, ensure_ascii=False) for part in (impression.items, impression.history))
+        row = (impression.id, impression.user, impression.timestamp, impression.checkpoint, items, drawn, history)
+        try:
+            with self._lock:
+                self._base.execute("INSERT INTO impressions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, options))
+        except sqlite3.IntegrityError:
+            raise ValueError(f"impression {impression.id!r} is in the log already") from None
+
+    def react(self, reaction: Reaction) -> bool:
+        """Add a reaction; returns False, and changes nothing, if the log has it.
+
+        Raises:
+            ValueError: If there is no such list, or it does not have the item.
+        """
+        with self._lock:
+            self.check(reaction)
+            row = (reaction.impression, reaction.item, reaction.type, reaction.timestamp)
+            query = "INSERT OR IGNORE INTO reactions (impression, item, type, timestamp) VALUES (?, ?, ?, ?)"
+            return bool(self._base.execute(query, row).rowcount)
+
+    def check(self, reaction: Reaction, user: str | None = None) -> None:
+        """Refuse a reaction to a list that is not in the log, or to an item that it does not have.
+
+        Args:
+            reaction: The reaction.
+            user: The user who reacts; None for anybody.
+
+        Raises:
+            ValueError: If it is refused.
+        """
+        with self._lock:
+            query = "SELECT items, user FROM impressions WHERE id = ?"
+            found = self._base.execute(query, (reaction.impression,)).fetchone()
+        if found is None or (user is not None and found[1] not in ("", user)):
+            raise ValueError("impression_id is not that of a list of this user; give one of an earlier answer")
+        if reaction.item not in json.loads(found[0]):
+            raise ValueError("item_id was not in the list of the impression_id")
+
+    def impressions(self, user: str | None = None) -> Iterator[Impression]:
+        """The lists, oldest first; of one user or of all."""
+        where, values = ("", ()) if user is None else ("WHERE user = ?", (user,))
+        for row in self._rows(f"SELECT * FROM impressions {where} ORDER BY timestamp, rowid", values):
+            name, owner, timestamp, checkpoint, items, drawn, history, options = row
+            propensities = None if drawn is None else tuple(json.loads(drawn))
+            shown, earlier = tuple(json.loads(items)), tuple(json.loads(history))
+            yield Impression(name, owner, timestamp, checkpoint, shown, propensities, earlier, json.loads(options))
+
+    def reactions(self, user: str | None = None) -> Iterator[Reaction]:
+        """The reactions, in the order in which they came; of one user or of all."""
+        where, values = (
+            ("", ()) if user is None else ("WHERE impression IN (SELECT id FROM impressions WHERE user = ?)", (user,))
+        )
+        query = f"SELECT impression, item, type, timestamp FROM reactions {where} ORDER BY number"
+        for row in self._rows(query, values):
+            yield Reaction(*row)
+
+    def delete(self, user: str) -> bool:
+        """Delete the lists of a user and the reactions to them; returns whether there were any.
+
+        Raises:
+            TimeoutError: If another process keeps the write-ahead log from being emptied; call it again.
+        """
+        with self._lock:
+            self._base.execute("BEGIN IMMEDIATE")
+            own = "(SELECT id FROM impressions WHERE user = ?)"
+            self._base.execute(f"DELETE FROM reactions WHERE impression IN {own}", (user,))
+            gone = self._base.execute("DELETE FROM impressions WHERE user = ?", (user,)).rowcount
+            self._base.execute("COMMIT")
+            busy = self.path is not None and self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise TimeoutError(
+                f"feedback {self.path}: rows are deleted, but another process reads the file; call again"
+            )
+        return bool(gone)
+
+    def close(self) -> None:
+        """Close the log."""
+        with self._lock:
+            self._base.close()
+
+    def _rows(self, query: str, values: tuple[str, ...]) -> list[Any]:
+        with self._lock, closing(self._base.execute(query, values)) as found:
+            return found.fetchall()

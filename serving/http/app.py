@@ -1,0 +1,84 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+
+from ... import __version__
+from .engine import Engine
+from .errors import ServiceError
+from .gate import Gate
+from .middleware import Around
+from .routes import Routes
+from .telemetry import Telemetry
+
+_ABOUT = "Recommendations from one checkpoint of xcat-rec: lists, events, items and users."
+
+
+def create_app(engine: Engine) -> FastAPI:
+    """The application of an engine; a server runs it, such as uvicorn.
+
+    Args:
+        engine: The engine; it is closed when the application stops.
+
+    Returns:
+        The application; `app.state` has its `engine` and `gate`.
+
+    Raises:
+        OSError: If the file of API keys cannot be read.
+        ValueError: If it has no key.
+    """
+    settings = engine.settings
+    keys = settings.keys()
+    gate = Gate(settings.workers, settings.max_waiting, settings.timeout)
+    telemetry = Telemetry(gate)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await gate.close(settings.drain)
+        engine.close()
+
+    app = FastAPI(title="xcat-rec", version=__version__, description=_ABOUT, lifespan=lifespan)
+    app.include_router(Routes(engine, gate, telemetry).router)
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_middleware(Around, settings=settings, keys=keys, telemetry=telemetry)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(settings.cors_origins), allow_methods=["*"], allow_headers=["*"]
+        )
+    app.state.gate, app.state.engine = gate, engine
+    return app
+
+
+def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(body), status, headers, "application/json")
+
+
+async def _service_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return _json(error.status, error.body(), error.headers)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    """Name the fields and what is wrong, but not the values, which may be about a customer."""
+    assert isinstance(error, RequestValidationError)
+    found = [f"{'.'.join(str(part) for part in one['loc'] if part != 'body')}: {one['msg']}" for one in error.errors()]
+    text = "; ".join(part.removeprefix(": ") for part in found[:5]) + (" ..." if len(found) > 5 else "")
+    return _json(422, {"error": text.encode("utf-8", "replace").decode(), "error_type": "invalid"})
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = {404: "unknown", 405: "method"}.get(error.status_code, "invalid")
+    return _json(error.status_code, {"error": str(error.detail), "error_type": kind}, dict(error.headers or {}))

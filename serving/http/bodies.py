@@ -1,0 +1,114 @@
+"""Bodies of requests, as pydantic reads and OpenAPI documents them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=512, strip_whitespace=True)]
+Word = Literal["familiar", "balanced", "adventurous"]
+Time = int | float | str
+
+
+class Body(BaseModel):
+    """A body whose unknown fields are errors, because a misspelt option would be ignored."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class ListOptions(Body):
+    """Options of a list; see `XCatRecommender.recommend`."""
+
+    k: int = Field(10, ge=1, description="Number of recommendations.")
+    filters: list[str] = Field([], max_length=100, description="Conditions on the catalogue.", examples=[["price<20"]])
+    explore: Word | Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="The knob for varied lists.")
+    rerank: str | None = Field(None, max_length=1000, description="Rules.", examples=["mmr=0.1,calibrate=0.5"])
+    exclude_seen: bool = Field(True, description="Leave out what the customer has had.")
+    cross_category: bool = Field(False, description="Only categories that are new to the customer.")
+    only_categories: list[str] | None = Field(None, max_length=1000)
+    exclude_categories: list[str] = Field([], max_length=1000)
+    explain: bool = Field(True, description="Give the events that carry each item.")
+    log: bool = Field(True, description="Log the list, so that reactions can refer to it.")
+
+
+class RecommendBody(ListOptions):
+    """A list for a user whose events the service has, or for a history."""
+
+    user_id: Id | None = None
+    history: list[Id] | None = Field(None, max_length=10_000, description="Item ids, oldest first.")
+    query: str | None = Field(None, max_length=2_000, description="What the customer asks for.")
+    event_types: list[str] | None = Field(None, max_length=10_000)
+    timestamps: list[Time | None] | None = Field(None, max_length=10_000)
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"history": ["1082185", "995242"], "k": 5}, {"user_id": "anna", "k": 5}]},
+    )
+
+
+class QueryBody(RecommendBody):
+    """A list for what a customer asks."""
+
+    query: str = Field(..., min_length=1, max_length=2_000, examples=["warm tent for two"])
+
+
+class BatchBody(Body):
+    """Several lists in one call."""
+
+    requests: list[RecommendBody] = Field(..., min_length=1)
+
+
+class EventBody(Body):
+    """An event of a user, or a reaction to a list."""
+
+    user_id: Id
+    item_id: Id
+    event_type: str = Field("", max_length=100, description="Type, such as purchase; hide leaves the item out.")
+    timestamp: Time | None = Field(
+        None, description="Seconds or milliseconds since 1970, or ISO 8601; now if left out."
+    )
+    rating: float | None = None
+    text: str = Field("", max_length=20_000, description="Text written at the event, such as a review.")
+    event_id: str = Field("", max_length=512, description="Id in the shop; an event that comes twice counts once.")
+    impression_id: str | None = Field(None, max_length=64, description="The list in which the item was shown.")
+
+
+class EventsBody(Body):
+    """Several events in one call."""
+
+    events: list[EventBody] = Field(..., min_length=1)
+
+
+class ExplainBody(Body):
+    """Why an item is recommended."""
+
+    item_id: Id
+    user_id: Id | None = None
+    history: list[Id] | None = Field(None, max_length=10_000)
+    language: Literal["en", "zh"] = Field("en", description="Language of the sentence.")
+    words: bool = Field(False, description="Find the words of the texts, too, which takes longer.")
+    exclude_seen: bool = Field(True, description="False to explain an item of the history.")
+
+
+class SimilarBody(Body):
+    """Items like an item."""
+
+    item_id: Id
+    k: int = Field(10, ge=1)
+    filters: list[str] = Field([], max_length=100)
+
+
+class ItemsBody(Body):
+    """Items to add or change: one object per item, with the columns of a table of items."""
+
+    items: list[dict[str, Any]] = Field(
+        ..., min_length=1, examples=[[{"item_id": "new-1", "title": "Red tent for two", "price": 49.0}]]
+    )
+
+
+class CheckpointBody(Body):
+    """The checkpoint to serve from now on."""
+
+    checkpoint: str = Field(..., min_length=1, max_length=4096)

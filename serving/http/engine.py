@@ -1,0 +1,267 @@
+"""The engine of the service: checkpoint, users and feedback behind plain calls; it knows no HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+from ...checkpoints.fingerprint import model_fingerprint
+from ...modeling_xcat.conditions_xcat import conditions_of
+from ...modeling_xcat.recommending_xcat import Recommendations
+from ...ranking.recommender import XCatRecommender
+from ...ranking.sessions import Sessions
+from ..feedback import HIDE, FeedbackLog, Impression, Reaction
+from ..state import open_state
+from .errors import InvalidRequestError, UnknownError
+from .settings import ServeSettings
+
+_SESSION_OPTIONS = ("history", "event_types", "timestamps")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A checkpoint that answers requests.
+
+    Args:
+        checkpoint: Its folder or name.
+        recommender: The recommender.
+        fingerprint: Hash of its weights and catalogue.
+    """
+
+    checkpoint: str
+    recommender: XCatRecommender
+    fingerprint: str
+
+
+class Engine:
+    """Answers requests from one checkpoint, which can be exchanged while it answers.
+
+    A request reads `current` once and uses this deployment to its end, so no answer mixes two checkpoints.
+
+    Args:
+        checkpoint: Folder or name of the checkpoint.
+        settings: The settings.
+        recommender: The loaded checkpoint; None to load it.
+
+    Raises:
+        OSError: If the checkpoint or the store cannot be read.
+        ValueError: If one of them is no such thing.
+    """
+
+    def __init__(self, checkpoint: str, settings: ServeSettings, recommender: XCatRecommender | None = None) -> None:
+        self.settings = settings
+        self.log = open_state(settings.store, settings.expire_after)
+        self.feedback = FeedbackLog(_file_of(settings.store))
+        self._swapping = threading.Lock()
+        self.current = self._deployed(checkpoint, recommender)
+
+    def _deployed(self, checkpoint: str, recommender: XCatRecommender | None = None) -> Deployment:
+        loaded = recommender or XCatRecommender.from_pretrained(checkpoint)
+        loaded.sessions = Sessions(loaded, self.log)
+        loaded.recommend([], k=1)  # the first request must not pay for what is computed once
+        return Deployment(checkpoint, loaded, model_fingerprint(loaded.model))
+
+    def swap(self, checkpoint: str) -> Deployment:
+        """Load another checkpoint and answer later requests from it; those that run keep theirs.
+
+        Raises:
+            InvalidRequestError: If it cannot be loaded; the old one stays.
+        """
+        with self._swapping:
+            try:
+                self.current = self._deployed(checkpoint)
+            except (OSError, ValueError) as error:
+                raise InvalidRequestError(f"checkpoint: {error}") from error
+            return self.current
+
+    def recommend(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Make a list, and log it.
+
+        Args:
+            request: Fields of `RecommendBody`.
+
+        Raises:
+            InvalidRequestError: If a value cannot be used.
+        """
+        now, using = self.current, dict(request)
+        user, log = using.pop("user_id", None), using.pop("log", True)
+        given = {name: using.pop(name, None) for name in _SESSION_OPTIONS}
+        if user is not None and given["history"] is not None:
+            raise InvalidRequestError("give user_id or history, not both; post events of the user to /events")
+        if user is not None and any(value is not None for value in given.values()):
+            raise InvalidRequestError("event_types and timestamps belong to history; events of a user have their own")
+        k = using.pop("k")
+        if k > self.settings.max_k:
+            raise InvalidRequestError(f"k is {k}; give {self.settings.max_k} at most")
+        if not log and "sample" in (using.get("rerank") or ""):
+            raise InvalidRequestError("a list that is drawn at random has to be logged; leave log out")
+        try:
+            if user is not None:
+                found, made = now.recommender.session(user).listed(k, **using)
+            else:
+                made = {**{name: value for name, value in given.items() if value is not None}, **using}
+                found = now.recommender.recommend(k=k, **made)
+        except (ValueError, TypeError) as error:
+            raise InvalidRequestError(str(error)) from error
+        impression = self._shown(now, user or "", made, found) if log else None
+        return {
+            "impression_id": impression,
+            "checkpoint": now.fingerprint,
+            "basis": found.basis,
+            "notes": list(found.notes),
+            "recommendations": [item.to_dict() for item in found],
+        }
+
+    def _shown(self, now: Deployment, user: str, made: dict[str, Any], found: Recommendations) -> str:
+        """Log a list with the arguments that made it."""
+        drawn = tuple(item.propensity for item in found if item.propensity is not None)
+        kept = {name: value for name, value in made.items() if value not in (None, [], "") and name != "explain"}
+        history = kept.pop("history", ())
+        if "filters" in kept:
+            kept["filters"] = [[one.column, one.operator, list(one.values)] for one in conditions_of(kept["filters"])]
+        impression = Impression(
+            uuid4().hex, user, int(time.time()), now.fingerprint, tuple(item.item_id for item in found),
+            drawn or None, tuple(history), kept,
+        )  # fmt: skip
+        self.feedback.show(impression)
+        return impression.id
+
+    def append(self, event: dict[str, Any]) -> bool:
+        """Add an event of a user; returns whether it is new. When it returns, the event is in every later list.
+
+        Args:
+            event: Fields of `EventBody`.
+
+        Raises:
+            InvalidRequestError: If a value cannot be used.
+        """
+        details = dict(event)
+        user, item, impression = details.pop("user_id"), details.pop("item_id"), details.pop("impression_id", None)
+        session = self.current.recommender.session(user)
+        reaction = None
+        try:
+            if impression is not None:
+                reaction = Reaction(impression, item, details["event_type"] or "event", int(time.time()))
+                self.feedback.check(reaction, user)
+            if details["event_type"] == HIDE:
+                known = item in {value for kind, value in session.stated if kind == "hidden"}
+                session.hide(item)
+                new = not known
+            else:
+                new = session.append(item, **details)
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from error
+        if reaction is not None and new:
+            self.feedback.react(reaction)
+        return new
+
+    def explain(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Explain an item for a user or a history.
+
+        Raises:
+            InvalidRequestError: If a value cannot be used.
+        """
+        now, user, given = self.current, request["user_id"], request["history"]
+        if user is not None and given is not None:
+            raise InvalidRequestError("give user_id or history, not both")
+        options = {name: request[name] for name in ("language", "words", "exclude_seen")}
+        try:
+            if user is not None:
+                found = now.recommender.session(user).explain(request["item_id"], **options)
+            else:
+                found = now.recommender.explain(given or [], request["item_id"], **options)
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from error
+        return {"checkpoint": now.fingerprint, **found.to_dict()}
+
+    def similar(self, item: str, k: int, filters: list[str]) -> dict[str, Any]:
+        """Recommend to somebody whose only event is an item.
+
+        Raises:
+            UnknownError: If the item is not in the catalogue.
+            InvalidRequestError: If a value cannot be used.
+        """
+        if self.current.recommender.unknown_items([[item]])[0]:
+            raise UnknownError("item_id is not in the catalogue")
+        return self.recommend({"history": [item], "k": k, "filters": filters, "explain": False, "log": False})
+
+    def add_items(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        """Add or change items; they are in the next list.
+
+        Raises:
+            InvalidRequestError: If a value cannot be used.
+        """
+        columns = sorted({name for item in items for name in item})
+        table = {name: [item.get(name) for item in items] for name in columns}
+        now = self.current
+        try:
+            added = now.recommender.add_items(table)
+        except (ValueError, TypeError) as error:
+            raise InvalidRequestError(str(error)) from error
+        return {"items": len(items), "new": added.new, "catalogue": now.recommender.vocabulary.num_items}
+
+    def delete_items(self, ids: list[str]) -> int:
+        """Leave items out of all later lists; returns how many were in them before.
+
+        Raises:
+            UnknownError: If one is not in the catalogue.
+        """
+        try:
+            return self.current.recommender.delete_items(ids)
+        except ValueError as error:
+            raise UnknownError(str(error)) from error
+
+    def export_user(self, user: str) -> dict[str, Any]:
+        """Everything that the service has of a user.
+
+        Raises:
+            UnknownError: If it has nothing.
+        """
+        record = self.log.read(user)
+        impressions = [asdict(one) for one in self.feedback.impressions(user)]
+        if not record.events and not record.statements and not impressions:
+            raise UnknownError("nothing is known of this user")
+        return {
+            "user_id": user,
+            "events": [asdict(event) for event in record.events],
+            "stated": [statement._asdict() for statement in record.statements],
+            "impressions": impressions,
+            "reactions": [asdict(one) for one in self.feedback.reactions(user)],
+        }
+
+    def delete_user(self, user: str) -> None:
+        """Delete everything of a user.
+
+        Raises:
+            UnknownError: If there is nothing.
+        """
+        events = self.current.recommender.delete(user)
+        if not self.feedback.delete(user) and not events:
+            raise UnknownError("nothing is known of this user")
+
+    def info(self) -> dict[str, Any]:
+        """Facts about checkpoint, catalogue and settings."""
+        now = self.current
+        return {
+            "checkpoint": now.checkpoint,
+            "fingerprint": now.fingerprint,
+            "items": now.recommender.vocabulary.num_items,
+            "index": now.recommender.index.kind,
+            "settings": self.settings.public(),
+        }
+
+    def close(self) -> None:
+        """Close the logs."""
+        self.log.close()
+        self.feedback.close()
+
+
+def _file_of(store: str) -> Path | None:
+    """The file of a store in SQLite, which feedback shares; None for others, whose feedback is in memory."""
+    path = unquote(urlsplit(store).path)
+    return Path(path[1:]) if store.startswith("sqlite:///") else None

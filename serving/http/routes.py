@@ -1,0 +1,184 @@
+"""The routes of the service: each reads a body, computes in the gate, and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from .answers import EventsAnswer, ItemsAnswer, ListAnswer, ListsAnswer, errors
+from .bodies import (
+    BatchBody,
+    CheckpointBody,
+    EventBody,
+    EventsBody,
+    ExplainBody,
+    ItemsBody,
+    QueryBody,
+    RecommendBody,
+    SimilarBody,
+)
+from .engine import Engine
+from .errors import TooLargeError, UnavailableError
+from .gate import Gate
+from .parameters import parameters
+from .telemetry import Telemetry
+
+Result = TypeVar("Result")
+
+
+class Routes:
+    """The routes.
+
+    Args:
+        engine: The engine.
+        gate: The gate before it.
+        telemetry: The metrics.
+    """
+
+    def __init__(self, engine: Engine, gate: Gate, telemetry: Telemetry) -> None:
+        self.engine, self.gate, self.telemetry = engine, gate, telemetry
+        self.router = APIRouter()
+        self._lists()
+        self._catalogue()
+        self._users()
+        self._service()
+
+    async def compute(self, request: Request, call: Callable[[], Result]) -> Result:
+        """Compute in the gate; a store that does not answer is status 503, and the service goes on."""
+
+        def guarded() -> Result:
+            try:
+                return call()
+            except (sqlite3.Error, ConnectionError, TimeoutError, OSError) as error:
+                raise UnavailableError(f"the store does not answer: {error}") from error
+
+        return await self.gate.run(guarded, request.state.timing, request.is_disconnected)
+
+    def _limit(self, name: str, count: int) -> None:
+        if count > self.engine.settings.max_batch:
+            raise TooLargeError(f"{name} has {count:,} entries; {self.engine.settings.max_batch:,} are the limit")
+
+    def _lists(self) -> None:
+        router, engine = self.router, self.engine
+
+        async def listed(body: RecommendBody, request: Request) -> Response:
+            found = await self.compute(request, lambda: engine.recommend(body.model_dump()))
+            self.telemetry.list(found["basis"])
+            return _json(found)
+
+        @router.post("/recommend", response_model=ListAnswer, responses=errors())
+        async def recommend(body: RecommendBody, request: Request) -> Response:
+            """Recommend items to a user or for a history."""
+            return await listed(body, request)
+
+        @router.post("/query", response_model=ListAnswer, responses=errors())
+        async def query(body: QueryBody, request: Request) -> Response:
+            """Recommend items for what a customer asks, in English or Chinese."""
+            return await listed(body, request)
+
+        @router.post("/recommend/batch", response_model=ListsAnswer, responses=errors())
+        async def batch(body: BatchBody, request: Request) -> Response:
+            """Several lists in one call."""
+            self._limit("requests", len(body.requests))
+            plain = [one.model_dump() for one in body.requests]
+            found = await self.compute(request, lambda: [engine.recommend(one) for one in plain])
+            for one in found:
+                self.telemetry.list(one["basis"])
+            return _json({"lists": found})
+
+        @router.post("/explain", responses=errors())
+        async def explain(body: ExplainBody, request: Request) -> Response:
+            """The events that carry a recommendation, and what its rank would be without them."""
+            return _json(await self.compute(request, lambda: engine.explain(body.model_dump())))
+
+        @router.post("/similar", response_model=ListAnswer, responses=errors(404))
+        async def similar(body: SimilarBody, request: Request) -> Response:
+            """Items that are recommended to somebody whose only event is this item."""
+            return _json(await self.compute(request, lambda: engine.similar(body.item_id, body.k, body.filters)))
+
+    def _catalogue(self) -> None:
+        router, engine = self.router, self.engine
+
+        @router.post("/items", response_model=ItemsAnswer, responses=errors())
+        async def add(body: ItemsBody, request: Request) -> Response:
+            """Add or change items by their texts; they are in the next list."""
+            self._limit("items", len(body.items))
+            return _json(await self.compute(request, lambda: engine.add_items(body.items)))
+
+        @router.delete("/items/{item_id}", responses=errors(404))
+        async def delete(item_id: str, request: Request) -> Response:
+            """Leave an item out of all later lists."""
+            return _json({"deleted": await self.compute(request, lambda: engine.delete_items([item_id]))})
+
+    def _users(self) -> None:
+        router, engine = self.router, self.engine
+
+        @router.post("/events", response_model=EventsAnswer, responses=errors())
+        async def events(body: EventBody | EventsBody, request: Request) -> Response:
+            """Add events of users. Once answered, they are stored, and in every later list."""
+            given = body.events if isinstance(body, EventsBody) else [body]
+            self._limit("events", len(given))
+            plain = [event.model_dump() for event in given]
+            new = await self.compute(request, lambda: [engine.append(event) for event in plain])
+            for one in new:
+                self.telemetry.event("accepted" if one else "duplicate")
+            return _json({"accepted": sum(new), "duplicates": len(new) - sum(new)})
+
+        @router.get("/users/{user_id}", responses=errors(404))
+        async def export(user_id: str, request: Request) -> Response:
+            """Everything that the service has of a user."""
+            return _json(await self.compute(request, lambda: engine.export_user(user_id)))
+
+        @router.delete("/users/{user_id}", responses=errors(404))
+        async def forget(user_id: str, request: Request) -> Response:
+            """Delete everything of a user."""
+            await self.compute(request, lambda: engine.delete_user(user_id))
+            return _json({"deleted": True})
+
+    def _service(self) -> None:
+        router, engine = self.router, self.engine
+
+        @router.get("/parameters", responses=errors())
+        async def show_parameters() -> Response:
+            """What lists go by, and how a customer can change it."""
+            return _json(parameters(engine.current.recommender))
+
+        @router.get("/info", responses=errors())
+        async def info() -> Response:
+            """Checkpoint, catalogue and settings."""
+            return _json(engine.info())
+
+        @router.post("/checkpoint", responses=errors())
+        async def swap(body: CheckpointBody) -> Response:
+            """Load another checkpoint; requests are answered from the old one until it is ready."""
+            deployed = await asyncio.to_thread(engine.swap, body.checkpoint)
+            return _json({"checkpoint": deployed.checkpoint, "fingerprint": deployed.fingerprint})
+
+        @router.get("/health/live")
+        async def live() -> Response:
+            """Whether the process answers."""
+            return _json({"status": "live"})
+
+        @router.get("/health/ready", responses=errors())
+        async def ready() -> Response:
+            """Whether the service can answer: its store does."""
+            try:
+                engine.log.version("")
+            except (sqlite3.Error, OSError) as error:
+                raise UnavailableError(f"the store does not answer: {error}") from error
+            return _json({"status": "ready"})
+
+        @router.get("/metrics")
+        async def metrics() -> Response:
+            """Metrics in the text format of Prometheus."""
+            return Response(self.telemetry.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _json(content: Any) -> Response:
+    return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")

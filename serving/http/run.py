@@ -1,0 +1,89 @@
+"""Answers requests until the process is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ...tokenization.extras import check_packages
+from .settings import ServeSettings
+
+if TYPE_CHECKING:
+    from ...ranking.recommender import XCatRecommender
+
+
+def serve(
+    checkpoint: str | os.PathLike[str],
+    settings: ServeSettings | None = None,
+    *,
+    recommender: XCatRecommender | None = None,
+    started: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a checkpoint over HTTP until the process gets SIGINT or SIGTERM; requests that run are answered first.
+
+    Args:
+        checkpoint: A folder, or NAMESPACE/NAME on the hub.
+        settings: Address, store, keys and limits; None for the defaults and environment variables.
+        recommender: The loaded checkpoint; None to load it.
+        started: Called with the URL when the service answers.
+
+    Raises:
+        OSError: If checkpoint, store, keys or port cannot be used.
+        ValueError: If one of them is no such thing.
+        MissingExtraError: If a package of the extra `serve` is not installed.
+
+    Example (not run: it does not return):
+        serve("CKPT", ServeSettings(port=8000, store="sqlite:///state.db"))
+    """
+    check_packages("the service", ["fastapi", "uvicorn", "prometheus_client", "orjson"], "serve")
+    import uvicorn
+
+    from .app import create_app
+    from .engine import Engine
+
+    chosen = ServeSettings.from_environment({}) if settings is None else settings
+    with _listening(chosen.host, chosen.port) as listener:
+        engine = Engine(os.fspath(checkpoint), chosen, recommender)
+        config = uvicorn.Config(
+            create_app(engine), access_log=False, log_level="warning", server_header=False,
+            timeout_graceful_shutdown=max(1, round(chosen.drain)),
+        )  # fmt: skip
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                if self.started and started is not None:
+                    host, port = listener.getsockname()[:2]
+                    started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+        with _ending_quietly():
+            Server(config).run([listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise OSError(
+            f"host {host}, port {port}: cannot listen there: {error.strerror}; give another port, or 0 for a free one"
+        ) from error
+
+
+@contextmanager
+def _ending_quietly() -> Iterator[None]:
+    """The server ends at SIGINT and SIGTERM, and then sends itself the signal again, which must not be a failure."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,121 @@
+"""Settings of the HTTP service: from arguments, or from environment variables of the same names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+PREFIX = "XCAT_SERVE_"
+"""Environment variables are this and the name of a setting in capitals: `XCAT_SERVE_PORT`."""
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """Settings of the HTTP service.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on; 0 for a free one.
+        store: Log of events and lists: "memory:", "sqlite:///state.db", or "redis://HOST:PORT/NUMBER".
+        api_key_file: File with one key per line; None to answer everybody.
+        cors_origins: Web pages that may call the service, such as "https://shop.example"; "*" for all.
+        workers: Threads that compute lists.
+        max_waiting: Requests that may wait for a thread; more are refused with status 429.
+        max_batch: Requests, events or items per call.
+        max_body_bytes: Largest body.
+        max_k: Largest list.
+        timeout: Seconds that a request may wait.
+        expire_after: Seconds after a user's last event until the events are deleted; None for never.
+        drain: Seconds for running requests when the service stops.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    store: str = "memory:"
+    api_key_file: Path | None = None
+    cors_origins: tuple[str, ...] = ()
+    workers: int = 1
+    max_waiting: int = 64
+    max_batch: int = 32
+    max_body_bytes: int = 1_000_000
+    max_k: int = 200
+    timeout: float = 5.0
+    expire_after: float | None = None
+    drain: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, least in (("workers", 1), ("max_waiting", 0), ("max_batch", 1), ("max_body_bytes", 1), ("max_k", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; give {least} or more")
+        for name in ("timeout", "drain", "expire_after"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}; give a number of seconds above 0")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port is {self.port}; give a number from 0 to 65535")
+
+    @classmethod
+    def from_environment(cls, given: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> ServeSettings:
+        """Settings from arguments, and from environment variables for those that were not given.
+
+        Args:
+            given: Arguments by name; None for one that was not given.
+            environment: The variables; None for those of the process.
+
+        Raises:
+            ValueError: If a variable cannot be read, or a value is out of range.
+
+        Example:
+            >>> ServeSettings.from_environment({"port": None}, {"XCAT_SERVE_PORT": "9000"}).port
+            9000
+        """
+        variables = os.environ if environment is None else environment
+        types, values = get_type_hints(cls), {}
+        for field in fields(cls):
+            name = PREFIX + field.name.upper()
+            if given.get(field.name) is not None:
+                values[field.name] = given[field.name]
+            elif variables.get(name):
+                values[field.name] = _read(name, variables[name], types[field.name])
+        return cls(**values)
+
+    def keys(self) -> frozenset[str]:
+        """The API keys of the file; empty without one.
+
+        Raises:
+            OSError: If the file cannot be read.
+            ValueError: If it has no key.
+        """
+        if self.api_key_file is None:
+            return frozenset()
+        lines = Path(self.api_key_file).read_text(encoding="utf-8").splitlines()
+        found = frozenset(line.strip() for line in lines if line.strip())
+        if not found:
+            raise ValueError(f"api_key_file {self.api_key_file} has no key; write one key per line")
+        return found
+
+    def public(self) -> dict[str, Any]:
+        """The settings without secrets, for logs and `/info`."""
+        plain = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+        scheme, _, rest = self.store.partition("://")
+        if "@" in rest:
+            plain["store"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
+        return {**plain, "cors_origins": list(self.cors_origins)}
+
+
+def _read(name: str, text: str, kind: Any) -> Any:
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind in (str, Path, Path | None):
+        return text if kind is str else Path(text)
+    try:
+        return int(text) if kind is int else float(text)
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}; give a number") from None

@@ -1,0 +1,69 @@
+"""Metrics of the service for Prometheus, with few label values whatever is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from .gate import Gate, Timing
+
+_BUCKETS = tuple(0.0005 * 2**power for power in range(14))  # half a millisecond to four seconds
+UNKNOWN_PATH = "unknown"
+"""Label of all paths that the service does not have."""
+
+
+class Telemetry:
+    """Counts and times of requests, by route and class of status.
+
+    Args:
+        gate: Its waiting and dropped requests are metrics, too.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter("xcat_requests", "Requests", ["route", "status"], registry=self.registry)
+        self._seconds = {
+            part: Histogram(f"xcat_{part}_seconds", text, ["route"], buckets=_BUCKETS, registry=self.registry)
+            for part, text in (
+                ("total", "From the request to the answer"),
+                ("queue", "Waiting for a thread"),
+                ("model", "Computing"),
+            )
+        }
+        self._lists = Counter("xcat_lists", "Lists by what they are based on", ["basis"], registry=self.registry)
+        self._events = Counter("xcat_events", "Events", ["result"], registry=self.registry)
+        for name, text, value in (
+            ("waiting", "Requests that wait for a thread", lambda: gate.waiting),
+            ("running", "Requests that are computed", lambda: gate.running),
+            ("dropped", "Requests that were left out because the client had gone", lambda: gate.dropped),
+        ):
+            Gauge(f"xcat_{name}", text, registry=self.registry).set_function(value)
+
+    def request(self, route: str, status: int, total: float, timing: Timing | None) -> None:
+        """Count a request.
+
+        Args:
+            route: Template of its path, such as "/users/{user_id}"; never a path as it was asked.
+            status: HTTP status.
+            total: Seconds.
+            timing: Its parts; None for a request without a computation.
+        """
+        self._requests.labels(route, f"{status // 100}xx" if status != 429 else "429").inc()
+        self._seconds["total"].labels(route).observe(total)
+        if timing is not None:
+            self._seconds["queue"].labels(route).observe(timing.queue)
+            self._seconds["model"].labels(route).observe(timing.model)
+
+    def list(self, basis: str) -> None:
+        """Count a list."""
+        self._lists.labels(basis).inc()
+
+    def event(self, result: str) -> None:
+        """Count an event: "accepted" or "duplicate"."""
+        self._events.labels(result).inc()
+
+    def text(self) -> bytes:
+        """The metrics in the text format of Prometheus."""
+        exported: Any = generate_latest(self.registry)
+        return bytes(exported)

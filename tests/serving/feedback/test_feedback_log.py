@@ -1,0 +1,93 @@
+"""The log of feedback: what was added is there, once, also after a kill; a deleted user leaves no byte."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xcat_rec.serving.feedback import FeedbackLog, Impression, Reaction
+
+SHOWN = Impression("i1", "anna", 10, "c1", ("a", "b"), (0.5, 0.25), ("x",), {"k": 2})
+
+
+@pytest.fixture(params=["memory", "file"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> FeedbackLog:
+    return FeedbackLog(None if request.param == "memory" else tmp_path / "feedback.db")
+
+
+def test_rows_come_back_as_they_were_added(log: FeedbackLog) -> None:
+    plain = Impression("i2", "", 11, "c2", (), None)
+    log.show(SHOWN)
+    log.show(plain)
+    assert list(log.impressions()) == [SHOWN, plain]
+    assert log.react(Reaction("i1", "b", "click", 12)) and log.react(Reaction("i1", "b", "click", 13))
+    assert not log.react(Reaction("i1", "b", "click", 12))
+    assert [reaction.timestamp for reaction in log.reactions()] == [12, 13]
+    assert list(log.impressions("anna")) == [SHOWN] and len(list(log.reactions("anna"))) == 2
+    assert not list(log.reactions("ben"))
+    with pytest.raises(ValueError, match="'i1' is in the log already"):
+        log.show(SHOWN)
+
+
+def test_reactions_to_other_lists_and_items_are_refused(log: FeedbackLog) -> None:
+    log.show(SHOWN)
+    for reaction, user in ((Reaction("i9", "a", "click", 1), None), (Reaction("i1", "a", "click", 1), "ben")):
+        with pytest.raises(ValueError, match="impression_id is not that of a list of this user"):
+            log.check(reaction, user)
+    with pytest.raises(ValueError, match="item_id was not in the list"):
+        log.react(Reaction("i1", "c", "click", 1))
+    log.check(Reaction("i1", "a", "click", 1), "anna")
+    assert not list(log.reactions())
+
+
+def test_no_byte_of_a_deleted_user_stays(tmp_path: Path) -> None:
+    log = FeedbackLog(tmp_path / "feedback.db")
+    for number in range(200):
+        log.show(Impression(f"i{number}", f"canary-{number % 2}", number, "c", (f"item-canary-{number % 2}",)))
+        log.react(Reaction(f"i{number}", f"item-canary-{number % 2}", "click", number))
+    assert log.delete("canary-1") and not log.delete("canary-1")
+    content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert b"canary-1" not in content and b"canary-0" in content
+    assert len(list(log.impressions())) == len(list(log.reactions())) == 100
+
+
+def test_rows_that_were_acknowledged_survive_a_kill(tmp_path: Path) -> None:
+    code = (
+        "import sys; from xcat_rec.serving.feedback import FeedbackLog, Impression\n"
+        "log = FeedbackLog(sys.argv[1])\n"
+        "for number in range(10**9):\n"
+        "    log.show(Impression(str(number), 'anna', number, 'c', ('a',))); print(number, flush=True)\n"
+    )
+    path = tmp_path / "feedback.db"
+    writer = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    last = -1
+    for line in writer.stdout:
+        last = int(line)
+        if last >= 200:
+            os.kill(writer.pid, signal.SIGKILL)
+            break
+    acknowledged = [last, *map(int, writer.stdout.read().splitlines())][-1]
+    writer.wait()
+    found = [int(one.id) for one in FeedbackLog(path).impressions()]
+    assert found == list(range(len(found))) and len(found) > acknowledged
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("no database " * 100)
+    with pytest.raises(OSError, match="cannot be opened as a SQLite file"):
+        FeedbackLog(tmp_path / "other")
+    with pytest.raises(OSError, match="feedback"):
+        FeedbackLog(tmp_path / "no" / "folder.db")
+
+
+def test_a_closed_log_answers_no_more(log: FeedbackLog) -> None:
+    log.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        log.show(SHOWN)

@@ -1,0 +1,55 @@
+"""`xcat serve` in a process of its own, and requests to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+
+class Server:
+    """A running `xcat serve` on a free port of the loopback; `wait` or `kill` ends it.
+
+    Args:
+        checkpoint: The checkpoint.
+        options: More arguments of the command.
+    """
+
+    def __init__(self, checkpoint: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "xcat_rec.cli", "serve", str(checkpoint), "--port", "0", *options]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ})
+        assert self.process.stderr is not None
+        self.lines: list[str] = []
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if line.startswith("ready: "):
+                self.url = line.removeprefix("ready: ").strip().removesuffix("/docs")
+                return
+        raise AssertionError(f"the service did not start: {''.join(self.lines)}")
+
+    def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and body of the answer; a body makes it a POST."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"content-type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self) -> int:
+        """Ask it to end, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=60)
+        return self.process.returncode

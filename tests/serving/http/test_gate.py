@@ -1,0 +1,129 @@
+"""The gate before the model: order, limits, clients that have gone, and the end of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from xcat_rec.serving.http.errors import ClientGoneError, OverloadedError, UnavailableError
+from xcat_rec.serving.http.gate import Gate, Timing
+
+
+class Blocked:
+    """A computation that waits until it is released."""
+
+    def __init__(self) -> None:
+        self.started, self.release = threading.Event(), threading.Event()
+
+    def __call__(self) -> str:
+        self.started.set()
+        assert self.release.wait(10)
+        return "done"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("the condition never held")
+
+
+def test_requests_beyond_those_that_may_wait_are_refused_at_once() -> None:
+    async def story() -> None:
+        gate, blocked = Gate(workers=1, max_waiting=1), Blocked()
+        first = asyncio.create_task(gate.run(blocked, Timing()))
+        await until(blocked.started.is_set)
+        timing = Timing()
+        second = asyncio.create_task(gate.run(lambda: "second", timing))
+        await until(lambda: gate.waiting == 1)
+        with pytest.raises(OverloadedError) as refused:
+            await gate.run(lambda: "third", Timing())
+        assert int(refused.value.headers["Retry-After"]) >= 1
+        assert refused.value.body()["error_type"] == "overloaded"
+        blocked.release.set()
+        assert (await first, await second) == ("done", "second")
+        assert timing.queue > 0 and timing.model > 0
+        assert (gate.waiting, gate.running, gate.refused) == (0, 0, 1)
+        assert await gate.close(1)
+
+    asyncio.run(story())
+
+
+def test_a_request_does_not_wait_longer_than_its_time() -> None:
+    async def story() -> None:
+        gate, blocked = Gate(timeout=0.05), Blocked()
+        first = asyncio.create_task(gate.run(blocked, Timing()))
+        await until(blocked.started.is_set)
+        with pytest.raises(UnavailableError, match=r"no thread was free within 0\.05 s"):
+            await gate.run(lambda: None, Timing())
+        blocked.release.set()
+        assert await first == "done"
+        assert await gate.run(lambda: "next", Timing()) == "next"
+
+    asyncio.run(story())
+
+
+def test_nothing_is_computed_for_a_client_that_has_gone() -> None:
+    async def story() -> None:
+        gate, computed = Gate(), []
+
+        async def gone() -> bool:
+            return True
+
+        with pytest.raises(ClientGoneError):
+            await gate.run(lambda: computed.append(1), Timing(), gone)
+        assert (computed, gate.dropped) == ([], 1)
+        assert await gate.run(lambda: "next", Timing()) == "next"
+
+    asyncio.run(story())
+
+
+def test_a_cancelled_request_frees_its_thread_only_when_the_computation_has_ended() -> None:
+    async def story() -> None:
+        gate, blocked = Gate(), Blocked()
+        task = asyncio.create_task(gate.run(blocked, Timing()))
+        await until(blocked.started.is_set)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        assert gate.running == 1
+        blocked.release.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert gate.running == 0
+
+    asyncio.run(story())
+
+
+def test_errors_of_a_computation_reach_the_caller_and_free_the_thread() -> None:
+    async def story() -> None:
+        gate = Gate()
+
+        def fails() -> None:
+            raise KeyError("a")
+
+        for _ in range(3):
+            with pytest.raises(KeyError):
+                await gate.run(fails, Timing())
+        assert gate.running == 0
+
+    asyncio.run(story())
+
+
+def test_the_end_waits_for_what_runs_and_refuses_what_comes() -> None:
+    async def story() -> None:
+        gate, blocked = Gate(), Blocked()
+        first = asyncio.create_task(gate.run(blocked, Timing()))
+        await until(blocked.started.is_set)
+        closing = asyncio.create_task(gate.close(5))
+        await asyncio.sleep(0.05)
+        with pytest.raises(UnavailableError, match="the service stops"):
+            await gate.run(lambda: None, Timing())
+        assert not closing.done()
+        blocked.release.set()
+        assert await closing and await first == "done"
+
+    asyncio.run(story())
