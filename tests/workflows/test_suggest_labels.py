@@ -15,6 +15,7 @@ from xcat_rec.tokenization.text import packaged_copy
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
 
+from ..pages import blocks
 from ..tiny_shop import NO_CATEGORY, SMALL, events_table, items_table, save_text_encoder, shop
 
 
@@ -155,6 +156,21 @@ def test_bad_input_is_named(changes: dict[str, Any], words: str, encoder: str, t
     changes = {name: tmp_path / value if name == "output" else value for name, value in changes.items()}
     with pytest.raises(ValueError, match=words):
         xcat_rec.suggest_labels(tables(), **{"text_encoder": encoder, **changes})
+
+
+def test_the_page_shows_how_labels_of_items_come_into_the_table(
+    encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-shop").mkdir()
+    items_table().write_csv("my-shop/items.csv")
+    xcat_rec.suggest_labels(tables(), "items", 3, text_encoder=encoder, output="to-label.csv")
+    pl.read_csv("to-label.csv").with_columns(label=pl.lit("maps")).write_csv("to-label.csv")
+    (code,) = (text for language, text in blocks("docs/labels.md") if language == "python" and "coalesce" in text)
+    exec(compile(code, "docs/labels.md", "exec"), {})
+    labelled = pl.read_csv("items-labelled.csv")
+    assert labelled["category"].null_count() == 0 and labelled.columns == items_table().columns
+    assert labelled["category"][NO_CATEGORY] == "maps"
 
 
 def test_a_file_that_may_hold_labels_is_not_replaced(encoder: str, tmp_path: Path) -> None:
