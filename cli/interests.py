@@ -44,7 +44,10 @@ def interests(
         ),
     ] = "lexicon",
     labels: Annotated[
-        str | None, typer.Option(help="Labels of texts, which count as ratings: a filled file of xcat suggest-labels.")
+        list[str] | None,
+        typer.Option(
+            help="Labels of texts, which count as ratings: filled file of xcat suggest-labels; may be repeated."
+        ),
     ] = None,
     sentiment_model: Annotated[
         str | None, typer.Option(help="Text-classification model for texts without a rating, instead of --sentiment.")
@@ -71,7 +74,8 @@ def interests(
     from .usage import check_at_least, check_file_to_read
 
     check_at_least("--users", users, 1)
-    check_file_to_read("--labels", labels)
+    for file in labels or ():
+        check_file_to_read("--labels", file)
     if checkpoint is not None:
         check_checkpoint(checkpoint)
     check_text_encoder(text_encoder)

@@ -25,7 +25,8 @@ def suggest_labels(
         Path | None, typer.Option(help="Write them with an empty column label: to-label.csv or to-label.json.")
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="File of an earlier --output, filled in; these are not suggested again.")
+        list[str] | None,
+        typer.Option(help="File of an earlier --output, filled in; may be repeated; these are not suggested again."),
     ] = None,
     column: Annotated[str, typer.Option(help="Column of items that is labelled, such as brand.")] = "category",
     items: Items = None,
@@ -67,7 +68,8 @@ def suggest_labels(
     from .usage import check_file_to_read
 
     check_suggestions(kind, n, pool, output)
-    check_file_to_read("--labels", labels)
+    for file in labels or ():
+        check_file_to_read("--labels", file)
     if checkpoint is not None:
         check_checkpoint(checkpoint)
     check_text_encoder(text_encoder)

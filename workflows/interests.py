@@ -32,6 +32,7 @@ from .fields import given_columns
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
+    from ..tokenization.sources.labels import LabelSource
     from ..tokenization.text.text_encoder import TextEncoder
     from .read_shop import ColumnNames
 
@@ -53,7 +54,7 @@ def interests(
     half_life_days: float = ProfileOptions.half_life_days,
     text_encoder: str | None = None,
     sentiment: str = LEXICON,
-    labels: TableSource | os.PathLike[str] | None = None,
+    labels: LabelSource | Sequence[LabelSource] | None = None,
     sentiment_model: str | None = None,
     entity_model: str | None = None,
     users: int = 3,
@@ -77,7 +78,7 @@ def interests(
         text_encoder: Folder or hub id of the text encoder; None or "auto" for one by the language of the texts.
         sentiment: Source of the sentiment of texts without rating: "lexicon", "learned" (from the rated texts) or
             "self-trained" (also from texts without rating, if this helps on held-out rated texts).
-        labels: Sentiment of texts that people gave: a table with `text` and `label`, which counts as their rating;
+        labels: Sentiment of texts that people gave: tables with `text` and `label`, which counts as their rating;
             see `suggest_labels`.
         sentiment_model: Text-classification model for texts without rating, instead of `sentiment`.
         entity_model: Token-classification model that finds names; None for the names of the catalogue.
@@ -100,7 +101,7 @@ def interests(
     refuse_prepared(data, "give")
     check_sentiment(sentiment, sentiment_model)
     at = None if before is None else _seconds(before)
-    given = {} if labels is None else read_labels(labels, "text")
+    given = read_labels(labels, "text")
     told = table_options(checkpoint, given_columns(columns), time_format, encoding)
     tables = interest_tables(data, items, events)
     log, problems = load_table(tables["events"], "events", encoding=told["encoding"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -31,6 +31,7 @@ from .read_shop import read_shop
 if TYPE_CHECKING:
     from ..ranking.recommender import XCatRecommender
     from ..tokenization.sources.generic import TableSource
+    from ..tokenization.sources.labels import LabelSource
     from ..tokenization.tables.schema import MissingUsers, UnknownItems
     from .read_shop import ColumnNames, ShopSource
 
@@ -82,10 +83,10 @@ def suggest_labels(
     *,
     items: TableSource | None = None,
     events: TableSource | None = None,
-    labels: TableSource | os.PathLike[str] | None = None,
+    labels: LabelSource | Sequence[LabelSource] | None = None,
     output: str | os.PathLike[str] | None = None,
     column: str = "category",
-    text_columns: list[str] | None = None,
+    text_columns: Sequence[str] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     columns: ColumnNames | None = None,
     time_format: str | None = None,
@@ -107,7 +108,7 @@ def suggest_labels(
         n: Number of suggestions.
         items: Items table, instead of `data`.
         events: Events table, instead of `data`.
-        labels: Labels that were given earlier: a table with the key (text, item_id or user_id) and `label`.
+        labels: Labels that were given earlier: tables with the key (text, item_id or user_id) and `label`.
         output: File for the suggestions with an empty column `label`: .csv or .json; None to write none.
         column: Column of items that is labelled, for `kind="items"`.
         text_columns: Columns of events with texts, for `kind="texts"`; None for the usual names.
@@ -134,7 +135,7 @@ def suggest_labels(
     """
     check_suggestions(kind, n, pool, output)
     refuse_prepared(data, "give")
-    given = {} if labels is None else read_labels(labels, KEYS[kind])
+    given = read_labels(labels, KEYS[kind])
     told = table_options(checkpoint, given_columns(columns), time_format, encoding)
     recommender = None if checkpoint is None else _recommender(checkpoint)
     encode = _encoder(text_encoder, recommender, tell)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 
@@ -14,17 +14,19 @@ from ..tables.values import read_texts
 if TYPE_CHECKING:
     from .generic import TableSource
 
+    LabelSource: TypeAlias = TableSource | os.PathLike[str]
+
 LABEL = "label"
 """Column that a person fills in."""
 
 
-def read_labels(source: TableSource | os.PathLike[str], key: str, *, encoding: str | None = None) -> dict[str, str]:
+def read_labels(source: LabelSource | Sequence[LabelSource] | None, key: str) -> dict[str, str]:
     """Read labels; rows with an empty label are left out.
 
     Args:
-        source: A table, as in `read_table`: a file that `xcat suggest-labels` wrote, filled in.
+        source: A table, as in `read_table`, or a list of tables: files that `xcat suggest-labels` wrote, filled in.
+            None for no labels.
         key: Column of the labelled things: "text", "item_id" or "user_id".
-        encoding: Encoding of a text file; None to detect it.
 
     Returns:
         Key to label.
@@ -36,21 +38,10 @@ def read_labels(source: TableSource | os.PathLike[str], key: str, *, encoding: s
         >>> read_labels({"item_id": ["a", "b"], "label": ["tents", None]}, "item_id")
         {'a': 'tents'}
     """
-    from .generic import read_table
-
-    table = read_table(source, encoding=encoding)
-    for column in (key, LABEL):
-        if column not in table.columns:
-            raise ValueError(
-                f"labels has no column {column!r}; it has {name_columns(table.columns)}. Give a file that "
-                f"suggest_labels wrote, with its columns {key} and {LABEL}"
-            )
-    found = pl.DataFrame({key: read_texts(table[key]), LABEL: read_texts(table[LABEL]).str.strip_chars()})
-    found = found.filter(pl.col(key).is_not_null() & (pl.col(LABEL) != "")).unique(maintain_order=True)
-    if found.is_empty():
-        raise ValueError(
-            f"labels: none of its {table.height:,} rows has a label; fill in the column {LABEL!r} of some rows"
-        )
+    if source is None:
+        return {}
+    tables = [_label_table(one, key) for one in (source if isinstance(source, list | tuple) else [source])]
+    found = pl.concat(tables).unique(maintain_order=True)
     twice = found.filter(pl.col(key).is_duplicated())
     if twice.height:
         one = twice[key][0]
@@ -60,6 +51,26 @@ def read_labels(source: TableSource | os.PathLike[str], key: str, *, encoding: s
             f"(masked) has {given}; keep one"
         )
     return dict(zip(found[key], found[LABEL], strict=True))
+
+
+def _label_table(source: LabelSource, key: str) -> pl.DataFrame:
+    """The key and the label of the rows that have one."""
+    from .generic import read_table
+
+    table = read_table(source)
+    for column in (key, LABEL):
+        if column not in table.columns:
+            raise ValueError(
+                f"labels has no column {column!r}; it has {name_columns(table.columns)}. Give a file that "
+                f"suggest_labels wrote, with its columns {key} and {LABEL}"
+            )
+    read = pl.DataFrame({key: read_texts(table[key]), LABEL: read_texts(table[LABEL]).str.strip_chars()})
+    found = read.filter(pl.col(key).is_not_null() & (pl.col(LABEL) != ""))
+    if found.is_empty():
+        raise ValueError(
+            f"labels: none of its {table.height:,} rows has a label; fill in the column {LABEL!r} of some rows"
+        )
+    return found
 
 
 def known_labels(labels: Mapping[str, str], known: Mapping[str, object] | set[str], key: str) -> dict[str, str]:

@@ -45,6 +45,14 @@ def test_the_same_label_twice_counts_once() -> None:
     assert read_labels({"user_id": ["1", "1"], "label": ["b2b", "b2b"]}, "user_id") == {"1": "b2b"}
 
 
+def test_several_files_are_one() -> None:
+    tables = [{"user_id": ["1", "2"], "label": ["b2b", ""]}, {"user_id": ["2", "3"], "label": ["b2c", "b2b"]}]
+    assert read_labels(tables, "user_id") == {"1": "b2b", "2": "b2c", "3": "b2b"}
+    assert read_labels(None, "user_id") == {}
+    with pytest.raises(ValueError, match="1 values of user_id have several labels"):
+        read_labels([*tables, {"user_id": ["3"], "label": ["b2c"]}], "user_id")
+
+
 def test_labels_of_other_data_are_refused() -> None:
     assert known_labels({"a": "x", "b": "y"}, {"a"}, "item_id") == {"a": "x"}
     with pytest.raises(ValueError, match=r"none of its 1 values of item_id, for example 'x' .masked."):
