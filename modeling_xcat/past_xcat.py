@@ -49,13 +49,15 @@ class XCatPast:
         self._forget()
 
     def _forget(self) -> None:
-        self._inputs: dict[str, torch.Tensor] = {}
+        self._codes: torch.Tensor | None = None
+        self._names: list[str] = []
+        self._others: dict[str, torch.Tensor] = {}
         self._length = 0
         self._earlier: Any = None
         self._memory: ReadMemory | None = None
         self._last: torch.Tensor | None = None
         self._state: torch.Tensor | None = None
-        self._model: Any = None
+        self._model, self._reads_next = None, False
 
     def window(self, events: int, max_history: int) -> int:
         """Number of the latest events that are read; it depends on the length of the history only.
@@ -82,17 +84,21 @@ class XCatPast:
         Returns:
             (1, hidden) state, as of `encode_queries`.
         """
-        if self._model is not base:
+        names = [name for name in _CODES if name in inputs]
+        if self._model is not base or names != self._names:
             self._forget()
-        if self._state is not None and _equal(_given(inputs), self._inputs):
+            self._model, self._reads_next, self._names = base, reads_next(base), names
+        codes = torch.cat([inputs[name] for name in names])
+        others = {name: value for name, value in inputs.items() if name in _OF_MEMORY}
+        common, length = self._common(codes), codes.shape[1]
+        if self._state is not None and common == length == self._length and _equal(others, self._others):
             return self._state
         try:
-            self._state = self._next(base, inputs) if reads_next(base) else self._again(base, inputs)
+            self._state = self._next(base, inputs, common) if self._reads_next else self._again(base, inputs)
         except BaseException:
             self._forget()  # layers of different lengths must not be read again
             raise
-        self._model, self._inputs = base, _given(inputs)
-        self._length = inputs["item_ids"].shape[1]
+        self._codes, self._others, self._length = codes, others, length
         return self._state
 
     def _again(self, base: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -100,14 +106,13 @@ class XCatPast:
         found: torch.Tensor = base.encode_queries(**inputs)[0]
         return found
 
-    def _next(self, base: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    def _next(self, base: Any, inputs: Mapping[str, torch.Tensor], known: int) -> torch.Tensor:
+        """Encode the events after the first `known` ones, and fuse the last."""
         length = inputs["item_ids"].shape[1]
-        known = self._common(inputs)
         if known < self._length:
-            known = min(known, length - 1)  # the state of the last event is not kept for others
-            self._cut(base, known)
+            self._cut(base, min(known, length - 1))  # the state of the last event is not kept for others
             known = self._length
-        layout = SequenceLayout.from_inputs(inputs["item_ids"], None, inputs["position_ids"])
+        layout = SequenceLayout(torch.zeros_like(inputs["position_ids"]), inputs["position_ids"])
         positions = base.position_embeddings(layout.position_ids)
         if known < length:
             self._read(base, inputs, positions, known)
@@ -140,16 +145,13 @@ class XCatPast:
             self._memory.forget_after(known)
         self._length = known
 
-    def _common(self, inputs: Mapping[str, torch.Tensor]) -> int:
-        """Number of first events with the same inputs as those that were read."""
-        common = min(self._length, inputs["item_ids"].shape[1])
-        for name in _CODES:
-            if (name in inputs) != (name in self._inputs):
-                return 0
-            if name in inputs:
-                differs = inputs[name][0, :common] != self._inputs[name][0, :common]
-                common = int(differs.int().argmax()) if differs.any() else common
-        return common
+    def _common(self, codes: torch.Tensor) -> int:
+        """Number of first events with the same (inputs, length) codes as those that were read."""
+        if self._codes is None:
+            return 0
+        common = min(self._length, codes.shape[1])
+        different = (codes[:, :common] != self._codes[:, :common]).any(0).nonzero()
+        return int(different[0]) if len(different) else common
 
 
 def next_states(
@@ -194,11 +196,6 @@ def overrides(base: Any, method: str) -> bool:
     """
     owner = next(cls for cls in type(base).__mro__ if method in vars(cls))
     return owner.__name__ not in ("XCatModel", "XCatScoring")
-
-
-def _given(inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The inputs that others follow from."""
-    return {name: value for name, value in inputs.items() if name != "item_embeds"}
 
 
 def _equal(inputs: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]) -> bool:

@@ -149,6 +149,7 @@ class MemoryLog:
     def delete(self, user: str) -> bool:
         """As in `EventLog`."""
         with self._lock:
+            self._expire(user)
             return self._users.pop(user, None) is not None
 
     def expire(self) -> int:

@@ -141,6 +141,7 @@ class SQLiteLog:
         Raises:
             TimeoutError: If another process keeps the write-ahead log from being emptied; call it again.
         """
+        self._expire_user(user)
         gone = 0
         for table in ("events", "statements"):
             gone += self._delete(f"DELETE FROM {table} WHERE user = ?", (user,))

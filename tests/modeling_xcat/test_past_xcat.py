@@ -143,6 +143,14 @@ def test_slack_encodes_again_only_now_and_then() -> None:
         XCatPast(slack=-1)
 
 
+def test_inputs_of_other_kinds_start_again() -> None:
+    model, past, history = tiny_model(), XCatPast(), drawn(10, 4)
+    for left_out in ("none", "rating_ids", "event_type_ids"):
+        inputs = {name: value for name, value in inputs_of(model, [history]).items() if name != left_out}
+        torch.testing.assert_close(next_states(model.model, inputs, [past])[0], expected(model, inputs)[1], **CLOSE)
+    assert past.encoded == 12
+
+
 class _OtherBlock(XCatAttentionBlock):
     """A fusion block that may do anything with the states."""
 

@@ -124,7 +124,12 @@ def test_events_expire_and_statements_stay(kind: str, tmp_path: Path, clock: Clo
     clock.now += 1
     assert log.version("u") != before and log.read("u") == UserRecord((), (HIDDEN,))
     assert log.append("u", TENT, "1"), "the event of the expired history is forgotten"
-    assert log.expire() == 1 and log.read("v") == UserRecord() and log.read("w").events == (TENT,)
+    log.append("x", TENT, "1")
+    clock.now += 30
+    log.append("w", TENT, "1")
+    clock.now += 31
+    assert not log.delete("x"), "the events are gone already"
+    assert log.expire() == 2 and log.read("v") == UserRecord() and log.read("w").events == (TENT,)
     log.close()
 
 
