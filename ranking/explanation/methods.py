@@ -137,8 +137,8 @@ def _without_queries(case: Case) -> dict[str, torch.Tensor]:
 def gradients(case: Case, steps: int) -> torch.Tensor:
     """(n, had) integrated gradients of the dot product, by a gate per item of the history.
 
-    A gate of 1 is the item, and 0 is an unknown item without text. The values sum to the difference of the dot
-    products, up to the error of the steps (midpoint rule).
+    A gate of 1 is the item, and 0 is an unknown item without text; memory tokens of images have no gate. The values
+    sum to the difference of the dot products, up to the error of the steps (midpoint rule).
 
     Args:
         case: The history and the items.

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 WORDS = 3
 """Words that a sentence names."""
+LEAST_INFLUENCE = 0.05
+"""Minimum influence of a word that a sentence names: it raises the odds by 5 %."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def _of_words(found: Explanation, said: Phrases) -> list[str]:
 
 def strongest_words(words: tuple[WordInfluence, ...]) -> list[str]:
     """The few words that raise the score most, the first by most."""
-    raising = sorted((one for one in words if one.influence > 0), key=lambda one: -one.influence)
+    raising = sorted((one for one in words if one.influence >= LEAST_INFLUENCE), key=lambda one: -one.influence)
     return [one.word for one in raising[:WORDS]]
 
 

@@ -18,7 +18,8 @@ FOUND = Explanation(
     (Counterfactual("b", "Boots <1>", 1210, 1.0, "history"), Counterfactual("s", "Socks", 5, 3.0, "history")),
     (EventInfluence("b", "Boots <1>", "Shoes", 0.51, 0.4), EventInfluence("s", "Socks", "Tents", 0.13, 0.12),
      EventInfluence("m", "A very long title " * 9, None, -0.2, 0.0)),
-    NearestItem("m", "Map", 0.3), (WordInfluence("warm", 0.3), WordInfluence("light", -0.3)),
+    NearestItem("m", "Map", 0.3),
+    (WordInfluence("warm", 0.3), WordInfluence("light", -0.3), WordInfluence("faint", 0.04)),
     (WordInfluence("boots", 0.2),), (WordInfluence("tent", 1.0), WordInfluence("two", 0.5)),
 )  # fmt: skip
 POPULAR = Explanation("t", "Tent", "popular", "leave-one-out", 9.0, 1210)
