@@ -32,6 +32,11 @@ _OF_USER = (
     "(SELECT count(*) FROM statements WHERE user = ?1), (SELECT max(id) FROM statements WHERE user = ?1), "
     "(SELECT max(received) FROM events WHERE user = ?1)"
 )
+_EVENTS_AFTER = (
+    "SELECT id, item, timestamp, type, rating, text, event_id FROM events WHERE user = ? AND id > ? ORDER BY id"
+)
+_KNOWN_USERS = 1000
+"""Users whose events are kept in memory, those that were read last."""
 
 
 class SQLiteLog:
@@ -57,6 +62,7 @@ class SQLiteLog:
     ) -> None:
         self.path, self.expire_after, self.clock = Path(path), checked_expiry(expire_after), clock
         self._lock = threading.RLock()
+        self._known: dict[str, list[tuple[int, SessionEvent]]] = {}
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             self._base = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
@@ -128,12 +134,26 @@ class SQLiteLog:
     def read(self, user: str) -> UserRecord:
         """As in `EventLog`."""
         self._expire_user(user)
-        events = self._rows(
-            "SELECT id, item, timestamp, type, rating, text, event_id FROM events WHERE user = ?", user
-        )
         statements = self._rows("SELECT kind, value FROM statements WHERE user = ? ORDER BY id", user)
-        found = [(number, SessionEvent(*values)) for number, *values in events]
-        return UserRecord(in_order(found), tuple(Statement(*row) for row in statements))
+        return UserRecord(in_order(self._events(user)), tuple(Statement(*row) for row in statements))
+
+    def _events(self, user: str) -> list[tuple[int, SessionEvent]]:
+        """The events of a user with their numbers; only those that came after the last call are read again."""
+        with self._lock:
+            known = self._known.pop(user, [])
+            self._base.execute("BEGIN")  # count and events of one moment
+            try:
+                count = self._base.execute("SELECT count(*) FROM events WHERE user = ?", (user,)).fetchone()[0]
+                new = self._base.execute(_EVENTS_AFTER, (user, known[-1][0] if known else 0)).fetchall()
+                if len(known) + len(new) != count:  # the user was deleted, or the events have expired
+                    known, new = [], self._base.execute(_EVENTS_AFTER, (user, 0)).fetchall()
+            finally:
+                self._base.execute("COMMIT")
+            known = known + [(number, SessionEvent(*values)) for number, *values in new]
+            self._known[user] = known
+            if len(self._known) > _KNOWN_USERS:
+                del self._known[next(iter(self._known))]
+            return known
 
     def delete(self, user: str) -> bool:
         """As in `EventLog`.
@@ -145,6 +165,8 @@ class SQLiteLog:
         gone = 0
         for table in ("events", "statements"):
             gone += self._delete(f"DELETE FROM {table} WHERE user = ?", (user,))
+        with self._lock:
+            self._known.pop(user, None)
         self._empty_write_ahead_log()
         return bool(gone)
 

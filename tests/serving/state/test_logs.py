@@ -221,6 +221,10 @@ def test_two_connections_see_each_other_and_the_file_is_private(tmp_path: Path) 
     second.delete("u")
     assert first.version("u") != before and first.read("u") == UserRecord()
     assert os.stat(tmp_path / "state.db").st_mode & 0o777 == 0o600
+    for event, key in ((BOOTS, "1"), (TENT, "2")):
+        second.append("u", event, key)
+        assert first.read("u") == second.read("u")
+    assert first.read("u").events == (BOOTS, TENT), "a user who starts again has none of the earlier events"
     first.close()
     second.close()
 
