@@ -125,6 +125,8 @@ def test_clicks_are_learnt_and_evaluated_as_everywhere(tmp_path: Path, negatives
     assert trainer.args.metric_for_best_model == "log_loss" and trainer.args.greater_is_better is False
     before = trainer.evaluate()
     trainer.train()
+    trained = [entry for entry in trainer.state.log_history if "loss" in entry]
+    assert trained and all({"click_loss", "next_item_loss"} <= set(entry) for entry in trained)
     seen = [entry["eval_log_loss"] for entry in trainer.state.log_history if "eval_log_loss" in entry]
     assert trainer.state.best_metric == min(seen[1:]) < 0.7 * before["eval_log_loss"]
     model: Any = trainer.model
