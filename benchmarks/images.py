@@ -15,7 +15,7 @@ import hashlib
 import json
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from machine import machine_line
 from PIL import Image, ImageDraw
 
 import xcat_rec
+from xcat_rec.catalogue.modalities import NO_IMAGES, SHUFFLED, WHOLE, changed_content
+from xcat_rec.checkpoints.load import load_base
 from xcat_rec.evaluation.modalities import ModalityReport
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 from xcat_rec.workflows.modalities import measure_modalities
@@ -33,7 +35,7 @@ NOUNS = ("lamp", "mug", "rug", "chair", "clock", "cushion", "poster", "vase", "t
 WORDS = ("classic", "daily", "home", "plain", "good", "basic", "standard", "new", "nice", "common")
 STYLES, SIDE, DAY = 8, 96, 86_400
 IMAGE_ONLY = 0.1
-"""Share of items of the synthetic shop without any text, which only test users choose."""
+"""Share of items of the synthetic shop without text, which are added after training."""
 
 
 def draw(style: int, noun: int, seed: int) -> Image.Image:
@@ -59,35 +61,70 @@ def draw(style: int, noun: int, seed: int) -> Image.Image:
     return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
 
 
-def styles_shop(folder: Path, seed: int, users: int, per_cell: int = 8) -> ShopTables:
-    """Customers who stay with a style in four of five events; the kinds of product follow each other by their titles.
+@dataclass(frozen=True)
+class NewItems:
+    """Items with an image and no text that are added after training, and who chose one of them next.
 
-    A tenth of the items has no title, and only the last event of a user is of such an item.
+    Args:
+        table: File of their items table.
+        histories: Item ids of each user before.
+        targets: The new item that each user chose.
+    """
+
+    table: Path
+    histories: list[list[str]]
+    targets: list[str]
+
+
+def styles_shop(folder: Path, seed: int, users: int, per_cell: int = 8) -> tuple[ShopTables, NewItems]:
+    """Customers who stay with a style in four of five events; the kinds of product follow each other.
+
+    The style is in the picture alone, the kind in the title too. A tenth of the items has no title; they are new.
     """
     generator = np.random.default_rng(seed)
     cells = [(style, noun) for style in range(STYLES) for noun in range(len(NOUNS)) for _ in range(per_cell)]
-    alone = generator.random(len(cells)) < IMAGE_ONLY
+    new = generator.random(len(cells)) < IMAGE_ONLY
     rows = []
     for number, (style, noun) in enumerate(cells):
         name = f"{number:04d}.png"
         draw(style, noun, 10_000 * seed + number).save(folder / name)
         title = f"{WORDS[int(generator.integers(len(WORDS)))]} {NOUNS[noun]} {number % 97}"
-        rows.append({"item_id": f"i{number}", "title": None if alone[number] else title, "picture": name})
+        rows.append({"item_id": f"i{number}", "title": None if new[number] else title, "picture": name})
     by_cell: dict[tuple[int, int, bool], list[int]] = {}
     for number, cell in enumerate(cells):
-        by_cell.setdefault((*cell, bool(alone[number])), []).append(number)
-    events = []
+        by_cell.setdefault((*cell, bool(new[number])), []).append(number)
+    events, histories, targets = [], [], []
     for user in range(users):
         style, noun = int(generator.integers(STYLES)), int(generator.integers(len(NOUNS)))
-        length = int(generator.integers(6, 12))
-        for place in range(length):
-            mine = style if generator.random() < 0.8 else int(generator.integers(STYLES))
-            last = place == length - 1 and user % 3 == 0
-            found = by_cell.get((mine, noun, last)) or by_cell[mine, noun, False]
-            chosen = found[int(generator.integers(len(found)))]
-            events.append({"user_id": f"u{user}", "item_id": f"i{chosen}", "timestamp": DAY * place + user})
+        mine: list[str] = []
+        for place in range(int(generator.integers(7, 13))):
+            seen = style if generator.random() < 0.8 else int(generator.integers(STYLES))
+            found = by_cell[seen, noun, False]
+            mine.append(f"i{found[int(generator.integers(len(found)))]}")
+            events.append({"user_id": f"u{user}", "item_id": mine[-1], "timestamp": DAY * place + user})
             noun = (noun + int(generator.choice([1, 2, 3]))) % len(NOUNS)
-    return replace(validate_tables(pl.DataFrame(rows), pl.DataFrame(events), name="styles"), folder=folder)
+        if found := by_cell.get((style, noun, True)):
+            histories.append(mine)
+            targets.append(f"i{found[int(generator.integers(len(found)))]}")
+    items = pl.DataFrame(rows)
+    items.filter(pl.Series(new)).write_csv(folder / "new.csv")
+    known = items.filter(~pl.Series(new))
+    shop = replace(validate_tables(known, pl.DataFrame(events), name="styles"), folder=folder)
+    return shop, NewItems(folder / "new.csv", histories, targets)
+
+
+def found_new_items(new: NewItems, checkpoint: Path) -> dict[str, Any]:
+    """Recall@10 of new items without text, among all items, with their images, without, and with other images."""
+    grown = checkpoint.parent / "grown"
+    xcat_rec.add_items(checkpoint, new.table, grown, overwrite=True)
+    model, processor = load_base(grown)
+    found: dict[str, Any] = {"users": len(new.targets), "by chance": 10 / processor.catalogue.num_items}
+    for condition in (WHOLE, NO_IMAGES, SHUFFLED):
+        with changed_content(model, condition):
+            lists = xcat_rec.XCatRecommender(model, processor).recommend_many(new.histories, 10)
+        hits = [any(one.item_id == target for one in of) for of, target in zip(lists, new.targets, strict=True)]
+        found[condition] = float(np.mean(hits))
+    return found
 
 
 def rendered_shop(shop: ShopTables, folder: Path, users: int | None) -> ShopTables:
@@ -119,7 +156,9 @@ def measured(found: ModalityReport) -> dict[str, Any]:
     }
 
 
-def run(shop: ShopTables, seed: int, pictured: bool, work: Path, fields: dict[str, Any]) -> dict[str, Any]:
+def run(
+    shop: ShopTables, new: NewItems | None, seed: int, pictured: bool, work: Path, fields: dict[str, Any]
+) -> dict[str, Any]:
     """Metrics of a model that was trained with or without images; with images, in every condition."""
     begun = time.perf_counter()
     images = {"images": "picture"} if pictured else {}
@@ -128,12 +167,14 @@ def run(shop: ShopTables, seed: int, pictured: bool, work: Path, fields: dict[st
     results: dict[str, Any] = {
         "seed": seed, "machine": machine_line(), "users": found.num_users, "fields": fields,
         "ndcg@10": found.value("ndcg@10"), "recall@10": found.value("recall@10"),
-        "cold recall@10": found.value("recall@10", "cold"), "cold targets": found.slices["cold"]["num_targets"],
         "seconds": round(time.perf_counter() - begun),
     }  # fmt: skip
     if pictured:
-        test = fitted.prepared.splits["test"]
-        results["conditions"] = measured(measure_modalities(fitted.model, fitted.prepared.processor, test))
+        for part in ("validation", "test"):
+            rows = fitted.prepared.splits[part]
+            results[part] = measured(measure_modalities(fitted.model, fitted.prepared.processor, rows))
+    if pictured and new is not None:
+        results["recall@10 of new items"] = found_new_items(new, work / "model")
     return results
 
 
@@ -154,10 +195,10 @@ def main() -> None:
             pictures = work / "pictures"
             pictures.mkdir(parents=True, exist_ok=True)
             if args.shop == "styles":
-                given = styles_shop(pictures, seed, args.users or 1200)
+                given, new = styles_shop(pictures, seed, args.users or 1200)
             else:
-                given = rendered_shop(xcat_rec.load_shop(args.data), pictures, args.users)
-            results = run(given, seed, model == "with", work, fields)
+                given, new = rendered_shop(xcat_rec.load_shop(args.data), pictures, args.users), None
+            results = run(given, new, seed, model == "with", work, fields)
             told = json.dumps(results, indent=1)
             (args.output / f"{args.shop}-{model}-{seed}.json").write_text(told + "\n")
             print(told)

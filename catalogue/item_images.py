@@ -19,8 +19,8 @@ from ..tokenization.vocabulary import ItemVocabulary
 IMAGE_DIM = 128
 """Directions of the images' vectors that are stored, at most."""
 _WITHOUT = "this model was trained without images; leave images out, or train it with images="
-MODALITY_DROPOUT = 0.2
-"""Share of items with text and image that lose one of them per training step."""
+MODALITY_DROPOUT = 0.5
+"""`modality_dropout` of models with texts and images."""
 
 
 def image_fields(images: ItemImages) -> dict[str, Any]:

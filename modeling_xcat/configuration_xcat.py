@@ -52,7 +52,7 @@ class XCatConfig(PreTrainedConfig):
         image_encoder_dim: Width of the vision encoder's vectors.
         images_per_item: Images stored per item, such as views of a product or frames of a video.
         num_images: Distinct images of the catalogue, and one for no image.
-        modality_dropout: Share of items with text and image that lose one of them per training step.
+        modality_dropout: Share of steps in which all items lose text or image, and of items that lose one in others.
         *Events and histories*
         event_types: Names of the event types (view, purchase, ...), coded from 1; 0 is an unknown type.
         negative_event_types: Negative types among `event_types`, such as return. The encoder reads them as events of

@@ -14,7 +14,8 @@ from .configuration_xcat import NETWORK_FROM, RETURNS_FROM, XCatConfig
 from .export_xcat import is_exporting
 from .images_xcat import XCatItemImages
 
-_TEXT, _IMAGE = 1, 2
+TEXT, IMAGE = 1, 2
+"""Modalities of items."""
 _RETURNS_PRIOR = 10
 """Prior strength, in events or repurchases, of the catalogue mean in the statistics of an item."""
 
@@ -42,6 +43,7 @@ class XCatItemEncoder(nn.Module):
 
     Attributes:
         images: Images of the items, or None.
+        step_modality: Modality that all items lose in this training step: 0, `TEXT` or `IMAGE`.
         category_values: (rows,) category of every row, 0 for none; used by the re-rankers only.
         return_counts: (rows,) repurchases of every item in training: events of users who had it before; for the
             re-ranker.
@@ -77,6 +79,7 @@ class XCatItemEncoder(nn.Module):
             self.register_buffer("text_index", torch.zeros(rows, dtype=torch.long))
             self.adaptor = XCatTextAdaptor(config)
         self.images = XCatItemImages(config) if config.image_dim else None
+        self.step_modality = 0
         if config.use_item_ids:
             self.id_embeddings = nn.Embedding(rows, config.hidden_size, padding_idx=0)
         self._fresh: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -111,11 +114,11 @@ class XCatItemEncoder(nn.Module):
         if self.config.use_text:
             index = self.text_index if rows is None else self.text_index[rows]
             if dropped is not None:
-                index = index.masked_fill(dropped.eq(_TEXT), 0)  # the empty text
+                index = index.masked_fill(dropped.eq(TEXT), 0)  # the empty text
             parts.append(self._text_part(rows, index) if learning is None else self._partly_kept(learning, index))
         if self.images is not None:
             image: torch.Tensor = self.images(rows)
-            parts.append(image if dropped is None else image.masked_fill(dropped.eq(_IMAGE)[:, None], 0))
+            parts.append(image if dropped is None else image.masked_fill(dropped.eq(IMAGE)[:, None], 0))
         if self.config.use_item_ids:
             parts.append(self._id_part(rows))
         values = self.feature_values if rows is None else self.feature_values[rows]
@@ -126,7 +129,7 @@ class XCatItemEncoder(nn.Module):
         return total
 
     def _dropped_modalities(self, rows: torch.Tensor | None) -> torch.Tensor | None:
-        """(items,) modality that each item loses in this training step: 0, `_TEXT` or `_IMAGE`; None for no losses.
+        """(items,) modality that each item loses in this training step: 0, `TEXT` or `IMAGE`; None for no losses.
 
         Only items with both lose one.
         """
@@ -134,8 +137,28 @@ class XCatItemEncoder(nn.Module):
         if self.images is None or not (self.training and self.config.use_text and share):
             return None
         both = self.images.has_image(rows) & (self.text_index if rows is None else self.text_index[rows]).gt(0)
+        if self.step_modality:
+            return self.step_modality * both
         drawn = torch.rand(both.shape, device=both.device)
-        return torch.where(drawn < share / 2, _TEXT, torch.where(drawn < share, _IMAGE, 0)) * both
+        return torch.where(drawn < share / 2, TEXT, torch.where(drawn < share, IMAGE, 0)) * both
+
+    def draw_modality(self) -> None:
+        """Choose the modality that all items lose in the next training step, if any; see `modality_dropout`."""
+        share = self.config.modality_dropout if self.images is not None and self.training else 0.0
+        drawn = float(torch.rand(())) if share else 1.0
+        self.step_modality = TEXT if drawn < share / 2 else IMAGE if drawn < share else 0
+
+    def keeps(self, item_ids: torch.Tensor, modality: int) -> torch.Tensor:
+        """(rows, length) False for events whose memory tokens of a modality are dropped in this training step.
+
+        Args:
+            item_ids: (rows, length) item indices.
+            modality: `TEXT` or `IMAGE`.
+        """
+        share = self.config.modality_dropout / 2 if self.training and self.images is not None else 0.0
+        if share and self.step_modality:
+            share = 1.0 if self.step_modality == modality else 0.0
+        return torch.rand(item_ids.shape, device=item_ids.device) >= share
 
     def _text_part(self, rows: torch.Tensor | None, index: torch.Tensor) -> torch.Tensor:
         if rows is None:

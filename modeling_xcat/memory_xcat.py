@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .configuration_xcat import XCatConfig
-from .items_xcat import XCatItemEncoder
+from .items_xcat import IMAGE, TEXT, XCatItemEncoder
 from .layout_xcat import SequenceLayout
 from .limits_xcat import MEMORY_SOURCES as NAMES
 from .registry_xcat import Registry
@@ -84,11 +84,6 @@ class MemorySource(nn.Module):
         super().__init__()
         self.config = config
 
-    def kept(self, item_ids: torch.Tensor) -> torch.Tensor:
-        """(rows, length) False for events whose tokens of one modality are dropped in this training step."""
-        share = self.config.modality_dropout / 2 if self.training else 0.0
-        return torch.rand(item_ids.shape, device=item_ids.device) >= share
-
     def forward(self, inputs: MemoryInputs) -> MemoryTokens | None:
         """Compute the tokens; every subclass overrides this."""
         raise TypeError(f"{type(self).__name__} must override MemorySource.forward")
@@ -112,7 +107,7 @@ class ItemTextMemory(MemorySource):
         """Make (rows, length x tokens, hidden) states."""
         states, valid = inputs.items.history_text(inputs.item_ids)
         if inputs.items.images is not None:
-            valid = valid & self.kept(inputs.item_ids)[..., None]
+            valid = valid & inputs.items.keeps(inputs.item_ids, TEXT)[..., None]
         projected = self.projection(states.to(self.projection.weight.dtype)) + inputs.position_states[:, :, None]
         documents = inputs.layout.document_ids[:, :, None].expand_as(valid)
         positions = inputs.layout.position_ids[:, :, None].expand_as(valid).flatten(1)
@@ -136,7 +131,7 @@ class ItemImageMemory(MemorySource):
         if images is None:
             raise ValueError("memory_sources has 'item_image', and the model has no images (image_dim is 0)")
         numbers = images.index[inputs.item_ids]
-        valid = numbers.gt(0) & self.kept(inputs.item_ids)[..., None]
+        valid = numbers.gt(0) & inputs.items.keeps(inputs.item_ids, IMAGE)[..., None]
         states = images.states[numbers].to(self.projection.weight.dtype)
         projected = self.projection(states) + inputs.position_states[:, :, None]
         documents = inputs.layout.document_ids[:, :, None].expand_as(valid).masked_fill(~valid, -1).flatten(1)

@@ -138,6 +138,7 @@ class XCatModel(XCatFeatures):
         layout = SequenceLayout.from_inputs(item_ids, attention_mask, position_ids)
         if not is_exporting():
             self._check_lengths(layout)
+            self.items.draw_modality()
         if self.config.has_masks and masked is None:
             codes = dict(zip(EVENT_CODES, (event_type_ids, rating_ids, time_gap_ids), strict=True))
             wanted = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.images_xcat import XCatItemImages, fit_image_whitening, pooled_image
+from xcat_rec.modeling_xcat.items_xcat import IMAGE, TEXT
 from xcat_rec.modeling_xcat.layout_xcat import SequenceLayout
 from xcat_rec.modeling_xcat.memory_xcat import ItemImageMemory, MemoryInputs
 
@@ -102,6 +103,32 @@ def test_training_drops_the_text_or_the_image_of_items_with_both() -> None:
     share = {name: count / sum(seen.values()) for name, count in seen.items()}
     assert share["both"] == pytest.approx(0.2, abs=0.08)
     assert share["text"] == pytest.approx(share["image"], abs=0.12)
+
+
+def test_in_some_steps_all_items_lose_the_same_modality() -> None:
+    model = pictured_model(modality_dropout=0.5, id_dropout=0.0).model
+    items, layout = model.items, SequenceLayout.from_inputs(torch.tensor([[5, 6, 7]]), None, None)
+    inputs = MemoryInputs(torch.tensor([[5, 6, 7]]), layout, items, torch.zeros(1, 3, model.config.hidden_size))
+    text, image = items._text_part(None, items.text_index), items.images()
+    both = items.images.has_image() & items.text_index.gt(0)
+    rest = items() - text - image
+    empty = items.adaptor(torch.zeros(items.text_states.shape[-1]))
+    model.train()
+    torch.manual_seed(0)
+    drawn = []
+    for _ in range(200):
+        model(torch.tensor([[5, 6, 7]]))
+        drawn.append(items.step_modality)
+    assert drawn.count(TEXT) / 200 == pytest.approx(0.25, abs=0.08)
+    assert drawn.count(IMAGE) / 200 == pytest.approx(0.25, abs=0.08)
+    for modality, left in ((TEXT, empty + image), (IMAGE, text)):
+        items.step_modality = modality
+        assert torch.allclose(items()[both], (rest + left)[both], atol=1e-5)
+        shown = {name: source(inputs).document_ids.max() for name, source in model.fusion.sources.items()}
+        assert shown == {"item_text": -1 if modality == TEXT else 0, "item_image": -1 if modality == IMAGE else 0}
+    model.eval()
+    items.draw_modality()
+    assert items.step_modality == 0
 
 
 def test_memory_tokens_are_the_images_of_the_events() -> None:

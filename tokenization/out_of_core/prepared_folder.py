@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import datasets
 
     from ..images.image_options import ImageOptions
+    from ..images.item_images import ItemImages
     from ..sequences.event_options import EventOptions
     from ..sequences.split_data import SplitData
 
@@ -111,7 +112,9 @@ class PreparedShop(ShopTables):
     made_from: dict[str, Any] = field(default_factory=dict)
     images: dict[str, Any] | None = None
 
-    def item_images(self, options: ImageOptions, *, encoder: Any = None, cache_dir: Path | None = None) -> Any:
+    def item_images(
+        self, options: ImageOptions, *, encoder: Any = None, cache_dir: Path | None = None
+    ) -> ItemImages | None:
         """The images of the preparation, as `load_images`."""
         from .prepared_images import load_images
 
