@@ -3,8 +3,8 @@
 The pictures are rendered, not photographs of products. In the synthetic shop a picture shows the style of an item,
 which its title does not name. On Scientific a picture shows category and brand, which the text names too.
 
-    python benchmarks/images.py styles --seeds 0 1 2 --output results
-    python benchmarks/images.py scientific --data DATA --seeds 0 --output results
+    python benchmarks/images.py styles --users 900 --no-rerankers --seeds 0 --output results
+    python benchmarks/images.py scientific --data DATA --users 1500 --no-rerankers --seeds 0 --output results
 """
 
 from __future__ import annotations
@@ -186,9 +186,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--models", nargs="+", choices=["with", "without"], default=["with", "without"])
     parser.add_argument("--no-rerankers", action="store_true", help="Leave the re-rankers out of both models.")
+    parser.add_argument("--epochs", type=int, help="Most epochs of both models; by default chosen from the data.")
     parser.add_argument("--output", type=Path, default=Path("images-benchmark"))
     args = parser.parse_args()
     fields: dict[str, Any] = {"num_candidates": 0, "num_discovery_candidates": 0} if args.no_rerankers else {}
+    if args.epochs is not None:
+        fields["num_train_epochs"] = args.epochs
     for seed in args.seeds:
         for model in args.models:
             work = args.output / f"{args.shop}-{model}-{seed}"

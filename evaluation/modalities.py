@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,9 +59,14 @@ class ModalityReport:
             "conditions": {
                 name: {
                     **{metric: report.value(metric) for metric in METRICS},
-                    "cold": {metric: report.slices["cold"].get(metric) for metric in METRICS},
+                    "cold": {metric: _or_none(report.value(metric, "cold")) for metric in METRICS},
                 }
                 for name, report in self.reports.items()
             },
             "images_inform": self.images_inform,
         }  # fmt: skip
+
+
+def _or_none(value: float) -> float | None:
+    """A number, or None for NaN, which JSON does not have."""
+    return None if math.isnan(value) else value
