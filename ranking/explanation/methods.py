@@ -180,11 +180,11 @@ def gated(base: Any, items: torch.Tensor, gates: torch.Tensor) -> Any:
         rows, inverse = torch.unique(ids, return_inverse=True)
         own: torch.Tensor = base.items(rows)[inverse]
         unknown: torch.Tensor = base.items(torch.tensor([UNKNOWN_ROW], device=ids.device))[0]
-        return unknown + of_events(ids)[..., None] * (own - unknown)
+        return unknown + of_events(ids).to(own.dtype)[..., None] * (own - unknown)
 
     def history_text(ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         states, valid = base.items.history_text(ids)
-        return states * of_events(ids)[..., None, None], valid
+        return states * of_events(ids).to(states.dtype)[..., None, None], valid
 
     view.embed_items, table.history_text = embed_items, history_text
     return view

@@ -56,7 +56,7 @@ class TextVariants:
         """(texts, pool) scores if the text of an item were each of these."""
         recommender, text = self._recommender, self._case.base.text
         states = text_states(recommender.model, recommender.processor, list(texts), precision="fp32", keep=False)
-        states = states.to(self._pool.device)
+        states = states.to(self._pool.device, text.mean.dtype)
         whitened = text.whiten(states) * (states.abs().sum(-1) > 0)[..., None]
         return torch.cat([self._scores(row, one) for one in whitened])
 

@@ -7,12 +7,18 @@ import math
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+import torch
 
+from xcat_rec.catalogue.change import change_catalogue
+from xcat_rec.checkpoints.adapters import add_adapter
+from xcat_rec.checkpoints.load import bare_model
 from xcat_rec.modeling_xcat.recommending_xcat import Reason
 from xcat_rec.ranking.explanation import METHODS, Counterfactual, EventInfluence, Explanation
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.sequences.click_options import ClickOptions
+from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 from ...neighbor_shop import ITEMS, WEIGHT, lost, shop
 from ...training.tasks.test_click import prepared as prepared_clicks
@@ -156,3 +162,30 @@ def test_json_has_everything() -> None:
             assert len(plain["events"]) == 3 and plain["method"] == method
     assert set(plain) == {*Explanation.__dataclass_fields__, "sentence"}
     assert plain["nearest"]["item_id"] in HISTORY and isinstance(found.events[0], EventInfluence)
+
+
+MASKED = {"behavior_encoder": "bidirectional", "objective": "cloze", "num_fusion_layers": 0, "repeats": "off"}
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft calls it
+@pytest.mark.parametrize("kind", ["bidirectional", "adapter", "bfloat16", "added item"])
+def test_other_models_are_explained(kind: str) -> None:
+    made = prepared(**(MASKED if kind == "bidirectional" else {}))
+    model, processor, item = made.model, made.processor, "item-22"
+    if kind == "adapter":
+        model = bare_model(add_adapter(model, rank=2, groups=["behavior", "fusion", "text"]))
+    if kind == "bfloat16":
+        model = model.to(torch.bfloat16)
+    if kind == "added item":
+        table, item = processor.catalogue.table, "item-new"
+        text = {"item_id": item, "title": "tents number 3", "text": "tents number 3"}
+        new = pa.table(
+            {name: pa.array([text.get(name)], table.schema.field(name).type) for name in table.column_names}
+        )
+        processor = change_catalogue(model, processor, ItemVocabulary(pa.concat_tables([table, new])))
+    using = XCatRecommender(model, processor)
+    for method in ("leave-one-out", "integrated-gradients", "attention"):
+        found = using.explain(HISTORY, item, method=method)
+        assert found.rank == rank_of(using, HISTORY, item) and len(found.events) == 3
+        assert any(one.influence for one in found.events) and found.item_words
+        assert all(math.isfinite(one.influence) for one in (*found.events, *found.item_words))
