@@ -123,7 +123,9 @@ def _check_type(model: XCatForNextItem, dtype: str, rows: Dataset | None) -> Non
             "dtype is 'int8', which is for the text encoder, and this model has none; give 'fp16' or 'bf16'"
         )
     if dtype == "int8" and rows is None:
-        raise ValueError("dtype is 'int8', whose loss is measured on a validation split; give data=, the tables of it")
+        raise ValueError(
+            "dtype is 'int8', whose loss is measured on a validation split; give rows of it, or its tables"
+        )
 
 
 def _write(

@@ -168,11 +168,16 @@ def check_exportable(model: XCatForNextItem) -> None:
         model: The model.
 
     Raises:
-        ValueError: If it predicts clicks, has a recurrent or bidirectional encoder, or scores of its own.
+        ValueError: If it predicts clicks, runs in ONNX Runtime, has a recurrent or bidirectional encoder, or scores of
+            its own.
     """
     if isinstance(model, XCatForClickPrediction):
         raise ValueError(
             "the model predicts clicks, and only lists of items can be exported; use a model of task='next-item'"
+        )
+    if type(model.model.text).__name__ == "OnnxTextEncoder":
+        raise ValueError(
+            "the model runs in ONNX Runtime; load the checkpoint with backend='torch' and export this one"
         )
     encoder = model.config.behavior_encoder
     if encoder != "transformer" and model.config.num_behavior_layers:
