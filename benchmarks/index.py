@@ -2,6 +2,7 @@
 
     python benchmarks/index.py --items 100000 --json
     python benchmarks/index.py --items 1000000 --kinds exact,int8,ivfpq,hnsw --json
+    python benchmarks/index.py --checkpoint CKPT     # add, change and delete items of a checkpoint
 
 The vectors are generated: unit vectors of 128 dimensions in clusters of 500 items, with 32 directions in a cluster.
 A query is the normalised sum of one to five items of a cluster with noise, as the state of a history is near its
@@ -15,6 +16,7 @@ import argparse
 import json
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +33,7 @@ from xcat_rec.modeling_xcat.item_mask_xcat import ItemMask
 from xcat_rec.modeling_xcat.ranking_xcat import ItemIndex
 from xcat_rec.ranking.index.approximate import ApproximateIndex
 from xcat_rec.ranking.index.faiss_finder import FaissFinder
+from xcat_rec.ranking.recommender import XCatRecommender
 
 HIDDEN, CLUSTER, WITHIN, TEMPERATURE = 128, 500, 32, 0.1
 SHARES = (0.5, 0.3, 0.1)
@@ -180,6 +183,40 @@ def measured(kind: str, vectors: torch.Tensor, stage: FirstStage, exact: torch.T
     return found
 
 
+def of_checkpoint(name: str) -> None:
+    """Print the times of changes of a checkpoint's items, and of a request before and after them."""
+    recommender = XCatRecommender.from_pretrained(name)
+    ids = recommender.vocabulary.column("item_id").to_pylist()
+    history = ids[:5]
+
+    def timed(run: Callable[[], Any], repeats: int = 5) -> str:
+        times = []
+        for _ in range(repeats):
+            start = thread_time()
+            run()
+            times.append(1e3 * (thread_time() - start))
+        return f"{np.median(times):.1f}"
+
+    numbers = iter(range(10**6))
+
+    def new(count: int) -> dict[str, list[str]]:
+        drawn = [next(numbers) for _ in range(count)]
+        return {"item_id": [f"new-{n}" for n in drawn], "title": [f"Warm tent number {n} for two" for n in drawn]}
+
+    rows = {
+        "request, before": lambda: recommender.recommend(history, explain=False),
+        "delete 1 item": lambda: recommender.delete_items([ids[next(numbers)]]),
+        "delete 100 items": lambda: recommender.delete_items([ids[next(numbers)] for _ in range(100)]),
+        "add 1 item, its text encoded": lambda: recommender.add_items(new(1)),
+        "add 100 items, their texts encoded": lambda: recommender.add_items(new(100)),
+        "change 100 prices": lambda: recommender.add_items({"item_id": ids[-100:], "price": [next(numbers)] * 100}),
+        "request, after": lambda: recommender.recommend(history, explain=False),
+    }  # fmt: skip
+    print(f"{machine_line()}\n\n| {len(ids):,} items | ms |\n|---|---|")
+    for what, run in rows.items():
+        print(f"| {what} | {timed(run)} |", flush=True)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -189,9 +226,13 @@ def main() -> None:
     parser.add_argument("--recall", type=float, default=0.95)
     parser.add_argument("--seconds", type=float, default=10.0, help="length of the run with writes")
     parser.add_argument("-k", type=int, default=100)
+    parser.add_argument("--checkpoint", help="measure changes of its items instead")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     torch.set_grad_enabled(False)
+    if options.checkpoint:
+        of_checkpoint(options.checkpoint)
+        return
     generator = torch.Generator().manual_seed(0)
     vectors = clustered(options.items, generator)
     stage = query_stage(vectors, options.queries, generator)

@@ -1,8 +1,9 @@
 """Redundancy of lists against NDCG: plain lists, re-ranking rules and the knob, on one checkpoint.
 
     python benchmarks/redundancy.py CKPT DATA [--users N] [-k 10] [--only knob] [--output FILE.json]
+    python benchmarks/redundancy.py CKPT DATA --part validation --only balanced    # to choose the weights of the knob
 
-Lists are those of `recommend` without items of the history (`discover`), for the users of the test split with a target
+Lists are those of `recommend` without items of the history (`discover`), for the users of the split with a target
 that their history lacks. Changes are relative to the plain lists; NDCG has the 95 % interval of a paired bootstrap
 over users. "history" is the mean cosine of an item to the most similar item of the history, "new" the share of items
 in categories that the history lacks. Spearman's correlation of the knob is over its 11 places.
@@ -46,6 +47,11 @@ SETTINGS: dict[str, list[Reranker]] = {
     **{f"Calibrate({weight})": [Calibrate(weight)] for weight in (0.2, 0.3, 0.5)},
     **{f"Calibrate({weight}, after=0)": [Calibrate(weight, after=0)] for weight in (0.1, 0.3)},
     **{f"knob {place}": exploration_rules(place) for place in KNOB},
+    **{
+        f"balanced {diversity}, {weight}": [MMR(diversity), Calibrate(weight), OnePerProduct()]
+        for diversity in (0.05, 0.075, 0.1)
+        for weight in (0.3, 0.4, 0.5)
+    },
 }
 
 
@@ -54,7 +60,7 @@ class Pools:
 
     Args:
         recommender: The checkpoint.
-        rows: Rows of the test split.
+        rows: Rows of the split.
     """
 
     def __init__(self, recommender: XCatRecommender, rows: Sequence[dict[str, Any]]) -> None:
@@ -149,6 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("data")
+    parser.add_argument("--part", choices=["validation", "test"], default="test")
     parser.add_argument("--users", type=int, help="number of users, drawn with seed 0; all by default")
     parser.add_argument("-k", type=int, default=10, help="length of the lists")
     parser.add_argument("--only", default="", help="measure only settings whose name has this text, beside plain")
@@ -156,7 +163,7 @@ def main() -> None:
     options = parser.parse_args()
     recommender = XCatRecommender.from_pretrained(options.checkpoint)
     shop = read_shop(options.data, saved=recommender.processor.event_settings)
-    split = evaluation_data(recommender, shop).splits["test"].with_format(None)
+    split = evaluation_data(recommender, shop).splits[options.part].with_format(None)
     rows = [row for row in split if set(row["targets"]) - set(row["items"])]
     if options.users is not None and options.users < len(rows):
         drawn = np.random.default_rng(0).permutation(len(rows))[: options.users]

@@ -20,7 +20,7 @@ from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .cold_start import add_cold_start_neighbors, fill_neighbors_from_text
 from .item_images import change_images
 from .item_table import distinct_texts, feature_codes, nearest_rows, place_categories, place_text_states, text_states
-from .item_words import place_words
+from .item_words import EarlierWords, place_words
 
 _MOSTLY_UNSEEN = 10
 """A catalogue is mostly unseen when the base was trained on less than one in this many of its items."""
@@ -83,6 +83,7 @@ def change_catalogue(
     items, config, old = model.model.items, model.config, processor.catalogue
     source = np.concatenate([np.arange(NUM_SPECIAL_ROWS), old.encode(vocabulary.column("item_id"))])
     rows = torch.from_numpy(source)
+    earlier = _words_of(model, old, source)
     learned = _learned_values(old, items.feature_values.numpy(), config.item_features or {})
     if config.use_text:
         _change_texts(model, processor, vocabulary, cache_dir)
@@ -116,8 +117,17 @@ def change_catalogue(
     change_soft_targets(model)
     changed = copy(processor)
     changed.vocabulary = vocabulary
-    place_words(model, changed)
+    place_words(model, changed, earlier)
     return changed
+
+
+def _words_of(model: XCatForNextItem, old: ItemVocabulary, source: np.ndarray) -> EarlierWords | None:
+    """The tokens of the old catalogue's texts; None for a model that does not read asks."""
+    asks = model.model.asks
+    if asks is None:
+        return None
+    index = model.model.items.text_index.cpu().numpy()
+    return EarlierWords(asks.words.cpu().numpy(), index, old, source)
 
 
 def _learned_values(old: ItemVocabulary, codes: np.ndarray, features: dict[str, int]) -> dict[str, list[str]]:

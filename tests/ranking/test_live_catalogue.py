@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from xcat_rec.catalogue.added_items import add_items
+from xcat_rec.catalogue.item_words import place_words
 from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.ranking.index import approximate
 from xcat_rec.ranking.recommender import XCatRecommender
@@ -49,6 +50,19 @@ def test_added_items_are_those_of_a_grown_checkpoint(kind: str) -> None:
     one = found.recommend(["new-1"], 5, filters=["brand=brand 9"], exclude_seen=False)
     assert ids(one) == ["new-2"] and one.basis == "history" and one[0].price == 7.0
     assert found.vocabulary.item(int(found.vocabulary.encode(["i10"])[0]))["title"] == "boots number 38 38"
+
+
+def test_the_given_model_keeps_every_number() -> None:
+    """Tables of the copy are new tensors; words of texts are those of a computation from the start."""
+    found, start = indexed("exact"), prepared()
+    before = {name: tensor.clone() for name, tensor in start.model.state_dict().items()}
+    found.add_items(NEW)
+    found.add_items({"item_id": ["i11", "i12"], "brand": ["brand 99", "brand 98"], "title": ["maps number 1 1", None]})
+    assert all(torch.equal(tensor, before[name]) for name, tensor in start.model.state_dict().items())
+    asks = found.model.model.asks
+    words, rarity = asks.words, asks.rarity
+    place_words(found.model, found.processor)
+    assert torch.equal(asks.words, words) and torch.equal(asks.rarity, rarity)
 
 
 @pytest.mark.parametrize("kind", KINDS)
