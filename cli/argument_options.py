@@ -75,7 +75,7 @@ def _translated(found: re.Match[str], command: str) -> str:
     if name in _OPPOSITES and found["value"] in ("True", "False"):
         opposite = "False" if found["value"] == "True" else "True"
         return _placed(_OPPOSITES[name], _written(opposite, _OPPOSITES[name], command), command) or found[0]
-    parameter = _PARAMETERS.get(name, name)
+    parameter = _parameter(name, command)
     value = "" if found["value"] is None else _written(found["value"], parameter, command)
     return _placed(parameter, value, command, elsewhere=bool(given)) or found[0]
 
@@ -87,7 +87,12 @@ def _is_mention(found: re.Match[str], command: str) -> bool:
         return False
     subject = found.start() == 0 and re.match(r" (is|has|holds|names) ", rest)
     given = _REMEDY.search(found.string, 0, found.start()) and re.match(r"$|[,;.]| (?:out|or|and)\b", rest)
-    return "_" in name or (bool(subject or given) and _PARAMETERS.get(name, name) in _options(command))
+    return "_" in name or (bool(subject or given) and _parameter(name, command) in _options(command))
+
+
+def _parameter(name: str, command: str) -> str:
+    """The command's parameter for an argument of the library; an option of the same name comes first."""
+    return name if name in _options(command) else _PARAMETERS.get(name, name)
 
 
 def _placed(parameter: str, value: str, command: str, elsewhere: bool = True) -> str | None:

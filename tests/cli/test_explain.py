@@ -60,6 +60,8 @@ def test_text_and_errors(checkpoint: str, tmp_path: Path, capsys) -> None:
     given = ["explain", checkpoint, "--history", "item-03"]
     refused([*given, "--item", "kite"], capsys, ["kite", "xcat catalogue"])
     refused([*given, "--item", "item-03"], capsys, ["--include-seen"])
+    attended = [*given, "--item", "item-17", "--method", "candidate-attention"]
+    refused(attended, capsys, ["method is 'candidate-attention'", "give --method leave-one-out"])
     refused([*given, "--item", "item-17", "--heatmap", str(tmp_path / "why.png")], capsys, [".svg"])
     refused([*given, "--item", "item-17", "--click"], capsys, ["predicts no clicks"])
     refused([*given, "--item", "item-17", "--click", "--context", "price"], capsys, ["--context COLUMN=VALUE"])
