@@ -36,7 +36,7 @@ COMMANDS = {
     "explain": "Explain why an item is recommended to a user.",
     "chat": "Chat about the catalogue, in English or Chinese.",
     "serve": "Answer requests over HTTP: lists, events, items and users.",
-    "replay": "Estimate what other rankings would have earned on logged lists.",
+    "replay": "Estimate what other rankings would have earned, from logs.",
     "interests": "Print users' interests, found in their texts and ratings.",
     "suggest-labels": "Rank texts, items or users whose labels would teach most.",
     "export": "Write ONNX graphs of a checkpoint.",
