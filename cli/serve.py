@@ -15,6 +15,9 @@ def serve(
     store: Annotated[
         str | None, typer.Option(help="Log of events and lists: memory:, sqlite:///state.db, redis://HOST:PORT/0.")
     ] = None,
+    index: Annotated[
+        Path | None, typer.Option(help="Folder of an index; added and deleted items are saved in it.")
+    ] = None,
     api_key_file: Annotated[Path | None, typer.Option(help="File with one key per line, such as keys.txt.")] = None,
     cors_origins: Annotated[
         str | None, typer.Option(help="Web pages that may call the service: https://shop.example,https://b.example.")
@@ -54,9 +57,10 @@ def serve(
     origins = None if cors_origins is None else tuple(one.strip() for one in cors_origins.split(",") if one.strip())
     settings = ServeSettings.from_environment(
         {
-            "host": host, "port": port, "store": store, "api_key_file": api_key_file, "cors_origins": origins,
-            "workers": workers, "max_waiting": max_waiting, "max_batch": max_batch, "max_body_bytes": max_body_bytes,
-            "max_k": max_k, "timeout": timeout, "expire_after": expire_after, "drain": drain,
+            "host": host, "port": port, "store": store, "index": index, "api_key_file": api_key_file,
+            "cors_origins": origins, "workers": workers, "max_waiting": max_waiting,
+            "max_batch": max_batch, "max_body_bytes": max_body_bytes, "max_k": max_k,
+            "timeout": timeout, "expire_after": expire_after, "drain": drain,
         }
     )  # fmt: skip
     if settings.host not in LOCAL_HOSTS and settings.api_key_file is None:

@@ -112,3 +112,4 @@ class CheckpointBody(Body):
     """The checkpoint to serve from now on."""
 
     checkpoint: str = Field(..., min_length=1, max_length=4096)
+    index: str | None = Field(None, max_length=4096, description="Folder of its index.")

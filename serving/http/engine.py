@@ -31,11 +31,13 @@ class Deployment:
         checkpoint: Its folder or name.
         recommender: The recommender.
         fingerprint: Hash of its weights and catalogue.
+        index: Folder of its index, where added and deleted items are saved; None for an index in memory.
     """
 
     checkpoint: str
     recommender: XCatRecommender
     fingerprint: str
+    index: Path | None = None
 
 
 class Engine:
@@ -58,23 +60,27 @@ class Engine:
         self.log = open_state(settings.store, settings.expire_after)
         self.feedback = FeedbackLog(_file_of(settings.store))
         self._swapping = threading.Lock()
-        self.current = self._deployed(checkpoint, recommender)
+        self.current = self._deployed(checkpoint, settings.index, recommender)
 
-    def _deployed(self, checkpoint: str, recommender: XCatRecommender | None = None) -> Deployment:
-        loaded = recommender or XCatRecommender.from_pretrained(checkpoint)
+    def _deployed(self, checkpoint: str, index: Path | None, recommender: XCatRecommender | None = None) -> Deployment:
+        loaded = recommender or XCatRecommender.from_pretrained(checkpoint, index=index)
         loaded.sessions = Sessions(loaded, self.log)
         loaded.recommend([], k=1)  # the first request must not pay for what is computed once
-        return Deployment(checkpoint, loaded, model_fingerprint(loaded.model))
+        return Deployment(checkpoint, loaded, model_fingerprint(loaded.model), index)
 
-    def swap(self, checkpoint: str) -> Deployment:
+    def swap(self, checkpoint: str, index: str | None = None) -> Deployment:
         """Load another checkpoint and answer later requests from it; those that run keep theirs.
+
+        Args:
+            checkpoint: Its folder or name.
+            index: Folder of its index; None for an index in memory.
 
         Raises:
             InvalidRequestError: If it cannot be loaded; the old one stays.
         """
         with self._swapping:
             try:
-                self.current = self._deployed(checkpoint)
+                self.current = self._deployed(checkpoint, None if index is None else Path(index))
             except (OSError, ValueError) as error:
                 raise InvalidRequestError(f"checkpoint: {error}") from error
             return self.current
@@ -203,6 +209,7 @@ class Engine:
             added = now.recommender.add_items(table)
         except (ValueError, TypeError) as error:
             raise InvalidRequestError(str(error)) from error
+        _save(now)
         return {"items": len(items), "new": added.new, "catalogue": now.recommender.vocabulary.num_items}
 
     def delete_items(self, ids: list[str]) -> int:
@@ -211,10 +218,13 @@ class Engine:
         Raises:
             UnknownError: If one is not in the catalogue.
         """
+        now = self.current
         try:
-            return self.current.recommender.delete_items(ids)
+            deleted = now.recommender.delete_items(ids)
         except ValueError as error:
             raise UnknownError(str(error)) from error
+        _save(now)
+        return deleted
 
     def export_user(self, user: str) -> dict[str, Any]:
         """Everything that the service has of a user.
@@ -259,6 +269,12 @@ class Engine:
         """Close the logs."""
         self.log.close()
         self.feedback.close()
+
+
+def _save(now: Deployment) -> None:
+    """Save added and deleted items, if there is a folder for them."""
+    if now.index is not None:
+        now.recommender.save_index(now.index)
 
 
 def _file_of(store: str) -> Path | None:

@@ -157,7 +157,7 @@ class Routes:
         @router.post("/checkpoint", responses=errors())
         async def swap(body: CheckpointBody) -> Response:
             """Load another checkpoint; requests are answered from the old one until it is ready."""
-            deployed = await asyncio.to_thread(engine.swap, body.checkpoint)
+            deployed = await asyncio.to_thread(engine.swap, body.checkpoint, body.index)
             return _json({"checkpoint": deployed.checkpoint, "fingerprint": deployed.fingerprint})
 
         @router.get("/health/live")

@@ -21,6 +21,7 @@ class ServeSettings:
         host: Address to listen on.
         port: Port to listen on; 0 for a free one.
         store: Log of events and lists: "memory:", "sqlite:///state.db", or "redis://HOST:PORT/NUMBER".
+        index: Folder of an index (`xcat index`); added and deleted items are saved in it. None for an index in memory.
         api_key_file: File with one key per line; None to answer everybody.
         cors_origins: Web pages that may call the service, such as "https://shop.example"; "*" for all.
         workers: Threads that compute lists.
@@ -39,6 +40,7 @@ class ServeSettings:
     host: str = "127.0.0.1"
     port: int = 8000
     store: str = "memory:"
+    index: Path | None = None
     api_key_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
     workers: int = 1

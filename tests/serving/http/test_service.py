@@ -120,6 +120,18 @@ def test_items_are_added_and_deleted_between_requests(client: TestClient) -> Non
     assert len(ids(client.post("/similar", json={"item_id": "item-03", "k": 4}))) == 4
 
 
+def test_added_items_survive_a_restart_with_an_index(checkpoint: Path, tmp_path: Path) -> None:
+    recommender = XCatRecommender.from_pretrained(checkpoint)
+    recommender.save_index(tmp_path / "index")
+    item = {"item_id": "new-2", "title": "red tent", "category": "tents", "brand": "Nova"}
+    with client_of(checkpoint, index=tmp_path / "index") as client:
+        assert client.post("/items", json={"items": [item]}).json()["new"] == 1
+        assert client.delete("/items/item-00").json() == {"deleted": 1}
+    with client_of(checkpoint, index=tmp_path / "index") as client:
+        assert ids(client.post("/recommend", json={"history": HISTORY, "filters": ["brand=Nova"]})) == ["new-2"]
+        assert "item-00" not in ids(client.post("/recommend", json={"history": HISTORY, "k": 60}))
+
+
 def test_a_user_can_take_and_delete_what_is_known(client: TestClient) -> None:
     client.post("/events", json={"user_id": "finn", "item_id": "item-03", "timestamp": 5})
     client.post("/recommend", json={"user_id": "finn"})
