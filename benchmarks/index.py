@@ -36,7 +36,7 @@ from xcat_rec.ranking.index.faiss_finder import FaissFinder
 from xcat_rec.ranking.recommender import XCatRecommender
 
 HIDDEN, CLUSTER, WITHIN, TEMPERATURE = 128, 500, 32, 0.1
-SHARES = (0.5, 0.3, 0.1)
+SHARES = (0.6, 0.3)
 ADDED = 100
 
 

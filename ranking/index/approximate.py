@@ -15,9 +15,9 @@ from ...modeling_xcat.item_mask_xcat import ItemMask
 from ...modeling_xcat.ranking_xcat import ItemIndex
 from .kinds import Finder
 
-SELECTIVE = 0.25
-"""Share of the items that a filter keeps, below which every item is scored: a graph or a list has then too few of
-them near a query."""
+SELECTIVE = 0.5
+"""Share of the items that a filter keeps, below which every item is scored: an index would have to look so far for
+enough of them that it would take longer."""
 FRESH_ITEMS = 2_000
 """Maximum number of new or changed items that are scored in every request, before they are added to the index."""
 EXTRA = 100
