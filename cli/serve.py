@@ -36,6 +36,9 @@ def serve(
     drain: Annotated[
         float | None, typer.Option(help="Seconds for running requests at the end; 10 by default.")
     ] = None,
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object with the URL when the service answers.")
+    ] = False,
 ) -> None:
     """Answer requests over HTTP: lists, events, items and users. Needs the extra serve.
 
@@ -52,7 +55,7 @@ def serve(
     check_checkpoint(checkpoint, None)
 
     from ..serving.http.settings import LOCAL_HOSTS, ServeSettings
-    from .console import messages
+    from .console import messages, print_json
 
     origins = None if cors_origins is None else tuple(one.strip() for one in cors_origins.split(",") if one.strip())
     settings = ServeSettings.from_environment(
@@ -70,4 +73,9 @@ def serve(
 
     from ..serving.http.run import serve as run
 
-    run(checkpoint, settings, started=lambda url: messages.print(f"ready: {url}/docs", markup=False))
+    def started(url: str) -> None:
+        messages.print(f"ready: {url}/docs", markup=False)
+        if json_output:
+            print_json({"url": url})
+
+    run(checkpoint, settings, started=started)

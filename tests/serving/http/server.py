@@ -22,16 +22,12 @@ class Server:
     """
 
     def __init__(self, checkpoint: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "xcat_rec.cli", "serve", str(checkpoint), "--port", "0", *options]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ})
-        assert self.process.stderr is not None
-        self.lines: list[str] = []
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if line.startswith("ready: "):
-                self.url = line.removeprefix("ready: ").strip().removesuffix("/docs")
-                return
-        raise AssertionError(f"the service did not start: {''.join(self.lines)}")
+        command = [sys.executable, "-m", "xcat_rec.cli", "serve", str(checkpoint), "--port", "0", "--json", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ})
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the service did not start"
+        self.url: str = json.loads(line)["url"]
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and body of the answer; a body makes it a POST."""
