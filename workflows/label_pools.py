@@ -16,7 +16,8 @@ from ..tokenization.sources.labels import known_labels
 from ..tokenization.tables.schema import ShopTables
 from ..tokenization.tables.values import read_texts
 from ..tokenization.text import DEFAULT_TEXT_FIELDS, item_texts
-from ..training.labelling.label_pool import LabelPool
+from ..tokenization.text.text_columns import TEXT_COLUMNS
+from ..training.labelling.label_pool import LabelPool, check_candidates
 
 if TYPE_CHECKING:
     from ..ranking.recommender import XCatRecommender
@@ -44,7 +45,10 @@ def text_pool(statements: Statements, labels: Mapping[str, str], most: int, enco
     """
     written = set(statements.table["text"]) - {""}
     if not written:
-        raise ValueError("events have no texts; name their columns with text_columns=")
+        raise ValueError(
+            "events have no texts; name their columns with text_columns=; by default they are "
+            f"{', '.join(TEXT_COLUMNS)}"
+        )
     table = statements.with_labels(known_labels(labels, written, TEXT)).table.filter(pl.col("text") != "")
     rated = table.group_by("text", maintain_order=True).agg(pl.col("rating").drop_nulls().last())
     texts = rated["text"].to_list()
@@ -52,6 +56,7 @@ def text_pool(statements: Statements, labels: Mapping[str, str], most: int, enco
         rating_polarity(rated["rating"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), *statements.scale)
     )
     sides = ["" if np.isnan(side) else _SIDES[float(side)] for side in found]
+    check_candidates(TEXT, sides)
     rows = _spread(sides, most)
     chosen = [texts[row] for row in rows]
     return LabelPool(TEXT, chosen, chosen, encode(chosen), [sides[row] for row in rows])
@@ -84,6 +89,7 @@ def item_pool(shop: ShopTables, column: str, labels: Mapping[str, str], most: in
     values = [given.get(one, value or "") for one, value in zip(ids, read_texts(items[column]), strict=True)]
     # An item without text cannot be told from another one by a person either.
     usable = [row for row, text in enumerate(texts) if text]
+    check_candidates(ITEM, [values[row] for row in usable])
     rows = [usable[place] for place in _spread([values[row] for row in usable], most)]
     chosen = [texts[row] for row in rows]
     return LabelPool(ITEM, [ids[row] for row in rows], chosen, encode(chosen), [values[row] for row in rows])
@@ -113,6 +119,7 @@ def user_pool(
     histories = dict(zip(log[USER], log[ITEM].to_list(), strict=True))
     ids = list(histories)
     given = known_labels(labels, set(ids), USER)
+    check_candidates(USER, [given.get(one, "") for one in ids])
     rows = _spread([given.get(one, "") for one in ids], most)
     ids = [ids[row] for row in rows]
     items = [histories[one] for one in ids]

@@ -177,5 +177,11 @@ def test_a_file_that_may_hold_labels_is_not_replaced(encoder: str, tmp_path: Pat
     (tmp_path / "labels.csv").write_text("text,label\n", encoding="utf-8")
     with pytest.raises(ValueError, match="exists and may hold labels"):
         xcat_rec.suggest_labels(tables(), "texts", output=tmp_path / "labels.csv", text_encoder=encoder)
-    with pytest.raises(ValueError, match="events have no texts"):
+    with pytest.raises(ValueError, match=r"events have no texts; .* by default they are review_title, review_text"):
         xcat_rec.suggest_labels({"items": items_table(), "events": events_table()}, "texts", text_encoder=encoder)
+
+
+def test_nothing_is_encoded_if_all_items_have_a_label() -> None:
+    data = tables(category=pl.lit("tents"))
+    with pytest.raises(ValueError, match="all 40 values of item_id have a label; there is nothing to suggest"):
+        xcat_rec.suggest_labels(data, "items", text_encoder="no/encoder")  # loading it would be another error

@@ -58,17 +58,18 @@ def _label_table(source: LabelSource, key: str) -> pl.DataFrame:
     from .generic import read_table
 
     table = read_table(source)
+    named = f"labels={os.fspath(source)!r}" if isinstance(source, str | os.PathLike) else "labels"
     for column in (key, LABEL):
         if column not in table.columns:
             raise ValueError(
-                f"labels has no column {column!r}; it has {name_columns(table.columns)}. Give a file that "
+                f"{named} has no column {column!r}; it has {name_columns(table.columns)}. Give a file that "
                 f"suggest_labels wrote, with its columns {key} and {LABEL}"
             )
     read = pl.DataFrame({key: read_texts(table[key]), LABEL: read_texts(table[LABEL]).str.strip_chars()})
     found = read.filter(pl.col(key).is_not_null() & (pl.col(LABEL) != ""))
     if found.is_empty():
         raise ValueError(
-            f"labels: none of its {table.height:,} rows has a label; fill in the column {LABEL!r} of some rows"
+            f"{named}: none of its {table.height:,} rows has a label; fill in the column {LABEL!r} of some rows"
         )
     return found
 

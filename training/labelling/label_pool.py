@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -55,3 +56,17 @@ class LabelSuggestion:
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain values, for JSON."""
         return asdict(self)
+
+
+def check_candidates(key: str, labels: Sequence[str]) -> None:
+    """Refuse a pool without a candidate; before texts are encoded, which takes long.
+
+    Args:
+        key: Column that names a thing.
+        labels: Label of each, "" for a candidate.
+
+    Raises:
+        ValueError: If all have a label.
+    """
+    if all(labels):
+        raise ValueError(f"all {len(labels):,} values of {key} have a label; there is nothing to suggest")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...tokenization.extras import MissingExtraError
-from .label_pool import LabelPool, LabelSuggestion
+from .label_pool import LabelPool, LabelSuggestion, check_candidates
 from .selection import cover_picks, margin_uncertainty, uncertain_picks, unit_vectors
 
 LEAST_LABELS = 20
@@ -33,8 +33,7 @@ def rank_pool(pool: LabelPool, n: int) -> list[LabelSuggestion]:
         raise ValueError(f"n is {n}; give at least 1")
     labels = np.array(pool.labels, dtype=object)
     rows, labelled = np.flatnonzero(labels == ""), np.flatnonzero(labels != "")
-    if not len(rows):
-        raise ValueError(f"all {len(labels):,} values of {pool.key} have a label; there is nothing to suggest")
+    check_candidates(pool.key, pool.labels)
     vectors = unit_vectors(pool.vectors)
     known = vectors[labelled]
     names, counts = np.unique(labels[labelled].astype(str), return_counts=True)

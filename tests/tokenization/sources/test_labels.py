@@ -53,6 +53,14 @@ def test_several_files_are_one() -> None:
         read_labels([*tables, {"user_id": ["3"], "label": ["b2c"]}], "user_id")
 
 
+def test_the_error_of_one_of_several_files_names_it(tmp_path: Path) -> None:
+    for name, text in (("good.csv", "text,label\na,5\n"), ("bad.csv", "text\na\n"), ("open.csv", "text,label\na,\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    for name, words in (("bad.csv", "has no column 'label'"), ("open.csv", ": none of its 1 rows has a label")):
+        with pytest.raises(ValueError, match=rf"^labels='[^']*{name}' ?{words}"):
+            read_labels([tmp_path / "good.csv", tmp_path / name], "text")
+
+
 def test_labels_of_other_data_are_refused() -> None:
     assert known_labels({"a": "x", "b": "y"}, {"a"}, "item_id") == {"a": "x"}
     with pytest.raises(ValueError, match=r"none of its 1 values of item_id, for example 'x' .masked."):
