@@ -92,7 +92,11 @@ def _space(text: str | None) -> dict[str, str] | None:
     for name, equals, values in pairs:
         if not (name.strip() and equals and values.strip()):
             raise ValueError(f"--space is {text!r}; give NAME=LOW..HIGH or NAME=A|B, with commas between")
-    return {name.strip().replace("-", "_"): values.strip() for name, _, values in pairs}
+    names = [name.strip().lstrip("-").replace("-", "_") for name, _, _ in pairs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"--space names {twice[0]!r} twice; give all its values once, such as A|B|C")
+    return {name: values.strip() for name, (_, _, values) in zip(names, pairs, strict=True)}
 
 
 def _show(found: TuneResult, data: str | None, fields: dict[str, Any]) -> None:

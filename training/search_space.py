@@ -58,7 +58,7 @@ def read_space(space: Mapping[str, Any]) -> list[Dimension]:
         [(0.01, 0.1), (8, 16)]
     """
     if not space:
-        raise ValueError("space is empty; give at least one argument, such as learning_rate='5e-4..1e-2:log'")
+        raise ValueError("space is empty; give at least one argument, such as 'learning_rate' with '5e-4..1e-2:log'")
     return [_dimension(name, given) for name, given in space.items()]
 
 
@@ -72,7 +72,7 @@ def _dimension(name: str, given: Any) -> Dimension:
             return _range(name, str(given), low, high, scale)
         found = tuple(_value(part) for part in str(given).split("|") if part.strip())
     if len(found) < 2:
-        raise ValueError(f"space: {name} is {given!r}; give low..high, low..high:log, or choices such as 64|128")
+        raise ValueError(f"space: {name!r} is {given!r}; give low..high, low..high:log, or choices such as 64|128")
     return Dimension(name, choices=found)
 
 
@@ -81,7 +81,8 @@ def _range(name: str, given: str, low: str, high: str, scale: str) -> Dimension:
     usable = all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
     if not usable or scale not in ("", "log") or not ends[0] < ends[1] or (scale and ends[0] <= 0):
         raise ValueError(
-            f"space: {name} is {given!r}; give numbers low..high with low below high, or low..high:log with low over 0"
+            f"space: {name!r} is {given!r}; give numbers low..high with low below high, or low..high:log with low "
+            "over 0"
         )
     return Dimension(name, *ends, log=bool(scale))
 

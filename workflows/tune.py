@@ -27,6 +27,7 @@ from .input_checks import check_fields, check_training
 from .option_fields import TRAINING, option_fields
 from .read_shop import read_shop
 from .resume import started_with
+from .similar_names import did_you_mean
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -154,8 +155,8 @@ def check_tuning(
     for one in read_space(chosen):
         if one.name not in known:
             raise ValueError(
-                f"space: {one.name} is not a training argument; give some such as learning_rate, weight_decay and "
-                "num_train_epochs"
+                f"space: {one.name!r} is not a training argument{did_you_mean(one.name, known)}; give some such as "
+                "'learning_rate', 'weight_decay' and 'num_train_epochs'"
             )
         if one.name in training:
             raise ValueError(f"{one.name} is given and is in space, too; leave it out of one of them")

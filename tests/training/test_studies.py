@@ -24,7 +24,7 @@ from xcat_rec.training.studies import (
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ("1", "learning_rate is '1'; give low..high"),
+        ("1", "'learning_rate' is '1'; give low..high"),
         ("2..1", "low below high"),
         ("0..1:log", "with low over 0"),
         ("a..b", "give numbers"),

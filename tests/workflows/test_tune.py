@@ -93,6 +93,12 @@ def _text(value: Any) -> str:
     [
         (["--space", "learning_rate"], ["give NAME=LOW..HIGH"]),
         (["--space", "hidden_size=32|64"], ["is not a training argument"]),
+        (
+            ["--space", "learning_rat=1e-3..1e-2"],
+            ["space: 'learning_rat' is not", "did you mean --learning-rate?", "such as 'learning_rate', 'weight"],
+        ),
+        (["--space", "seed=1..2,--seed=3..4"], ["--space names 'seed' twice"]),
+        (["--space", "learning_rate=5..1"], ["space: 'learning_rate' is '5..1'; give numbers low..high"]),
         (["--space", "learning_rate=-1..1"], ["is -1; give a positive number"]),
         (["--learning-rate", "0.1", "--space", "learning_rate=1e-3..1e-2"], ["given and is in", "leave it out"]),
         (["--study", "nowhere/study.db"], ["file in a folder that exists"]),
