@@ -13,6 +13,21 @@ COPY_AGAIN = "copy the checkpoint again"
 """Remedy for a damaged file."""
 STATE_FILE = "trainer_state.json"
 """State of an unfinished training; the last file that `Trainer` writes."""
+TRAINING_FOLDER = "training"
+"""Folder of an unfinished training in the output folder."""
+
+
+def no_config(folder: Path, name: str) -> OSError:
+    """The error for a folder without a config.json; an unfinished training has its own remedy."""
+    if any(folder.glob(f"{TRAINING_FOLDER}/checkpoint-*/{STATE_FILE}")):
+        return OSError(
+            f"{name} is not a checkpoint yet: it holds an unfinished training; continue it with the same data and "
+            "settings, and resume=True"
+        )
+    return OSError(
+        f"{name} is not a checkpoint: it has no config.json; give a folder that fit wrote, or NAMESPACE/NAME on "
+        "the hub"
+    )
 
 
 def read_json(folder: Path, file: str, name: str, *, mapping: bool = False) -> Any:
@@ -30,8 +45,11 @@ def read_json(folder: Path, file: str, name: str, *, mapping: bool = False) -> A
     """
     path = folder / file
     if not path.is_file():
-        remedy = "; give a folder that fit wrote, or NAMESPACE/NAME on the hub" if file == "config.json" else ""
-        raise OSError(f"{name} is not a checkpoint: it has no {file}{remedy}")
+        raise (
+            no_config(folder, name)
+            if file == "config.json"
+            else OSError(f"{name} is not a checkpoint: it has no {file}")
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

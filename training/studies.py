@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,11 +83,18 @@ def _check_settings(study: Any, path: Path, settings: Mapping[str, Any] | None) 
         study.set_user_attr(SETTINGS, now)
     elif saved != now:
         names = sorted(name for name in {*saved, *now} if saved.get(name) != now.get(name))
-        shown = "; ".join(f"{name} is {now.get(name)!r}, in the study {saved.get(name)!r}" for name in names)
+        shown = "; ".join(_difference(name, now.get(name), saved.get(name)) for name in names)
         raise ValueError(
             f"study={str(path)!r} was made with other data or settings: {shown}. Give the same ones to continue it, "
             "or another study="
         )
+
+
+def _difference(name: str, now: Any, saved: Any) -> str:
+    """What differs, without the digits of a hash."""
+    if isinstance(now, str) and re.fullmatch("[0-9a-f]{64}", now):
+        return f"{name} is another one"
+    return f"{name} is {now!r}, in the study {saved!r}"
 
 
 def finished(study: Any) -> int:

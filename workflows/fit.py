@@ -21,6 +21,7 @@ from ..checkpoints.adapters import (
     parameter_counts,
     require_peft,
 )
+from ..checkpoints.json_files import TRAINING_FOLDER
 from ..checkpoints.load import bare_model, note_catalogue
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.more_metrics import metric_names
@@ -52,7 +53,7 @@ from .fit_card import begin_card, complete_card
 from .fit_request import FitRequest
 from .fit_result import MODEL_NAME, FitResult
 from .input_checks import check_checkpoint, check_fields
-from .output_folders import TRAINING_FOLDER, check_base_choice, check_output, last_checkpoint
+from .output_folders import check_base_choice, check_output, last_checkpoint
 from .read_shop import read_shop
 from .resume import StartedWith, check_resumable, check_same_inputs, started_with
 from .task_checks import check_task

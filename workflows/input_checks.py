@@ -17,12 +17,13 @@ def check_checkpoint(checkpoint: str, revision: str | None = None) -> None:
         OSError: If there is no such folder, or the folder holds no checkpoint.
         ValueError: If a revision is given for a folder.
     """
+    from ..checkpoints.json_files import no_config
     from ..modeling_xcat.hub_xcat import check_place
     from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG
 
     folder = Path(checkpoint)
     if check_place(checkpoint, revision) and not any((folder / n).is_file() for n in ("config.json", ADAPTER_CONFIG)):
-        raise OSError(f"{checkpoint} is not a checkpoint: it has no config.json; give a folder that xcat fit wrote")
+        raise no_config(folder, checkpoint)
 
 
 def check_split(split: str | None, tie_policy: str | None = None) -> None:
@@ -77,7 +78,7 @@ def _check_images(options: Any, values: Mapping[str, Any]) -> None:
         usual = option_fields(PREPARATION)
         given = next((name for name in FIELDS if values.get(name, usual[name].default) != usual[name].default), None)
         if given is not None:
-            raise ValueError(f"{given} is {values[given]!r}, and images is not given; name the column of images too")
+            raise ValueError(f"{given} is {values[given]!r}, and images= is not given; name the column of images too")
         return
     if options.image_encoder is not None:
         from ..tokenization.images.image_encoder import check_image_encoder

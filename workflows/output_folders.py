@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from ..checkpoints.adapter_choices import check_method
+from ..checkpoints.json_files import STATE_FILE, TRAINING_FOLDER
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, CARD_FILE
 
-TRAINING_FOLDER = "training"
 PAGE = "report.html"
 """Files of a report on tables."""
 
@@ -103,7 +103,9 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
             shutil.rmtree(output / TRAINING_FOLDER, ignore_errors=True)
             return
         remedy = (
-            "give resume=True to continue it" if unfinished else "give another folder or overwrite=True, or remove it"
+            "give resume=True to continue its training, or another folder"
+            if unfinished
+            else "give another folder or overwrite=True, or remove it"
         )
         raise ValueError(f"output={str(output)!r} is not empty; {remedy}")
 
@@ -132,7 +134,7 @@ def last_checkpoint(output: Path) -> Path | None:
 
 def complete_checkpoints(output: Path) -> list[Path]:
     """Complete checkpoints of an unfinished training, the newest first; Trainer writes its state last."""
-    whole = [state.parent for state in (output / TRAINING_FOLDER).glob("checkpoint-*/trainer_state.json")]
+    whole = [state.parent for state in (output / TRAINING_FOLDER).glob(f"checkpoint-*/{STATE_FILE}")]
     return sorted(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
 
 

@@ -74,6 +74,9 @@ def test_other_settings_files_and_directions_are_refused(tmp_path: Path) -> None
         open_study(tmp_path / "study.db", "maximize", {"hidden_size": 32})
     with pytest.raises(ValueError, match=r"was made to maximize its metric, and this search is to minimize"):
         open_study(tmp_path / "study.db", "minimize")
+    open_study(tmp_path / "hashes.db", "maximize", {"the items table": "0" * 64})
+    with pytest.raises(ValueError, match=r"data or settings: the items table is another one\. Give"):
+        open_study(tmp_path / "hashes.db", "maximize", {"the items table": "a" * 64})
     (tmp_path / "notes.txt").write_text("not a study")
     with pytest.raises(ValueError, match="is not a SQLite file"):
         open_study(tmp_path / "notes.txt", "maximize")

@@ -188,6 +188,10 @@ def test_no_error_of_a_workflow_names_an_option():
 def test_evaluate_names_the_folder_that_is_not_a_checkpoint(fitted, tmp_path):
     with pytest.raises(OSError, match=f"{tmp_path} is not a checkpoint: it has no config.json; give a folder"):
         xcat_rec.evaluate(tmp_path)
+    (tmp_path / "training" / "checkpoint-4").mkdir(parents=True)
+    (tmp_path / "training" / "checkpoint-4" / "trainer_state.json").write_text("{}")
+    with pytest.raises(OSError, match=r"not a checkpoint yet: it holds an unfinished training; .*, and resume=True$"):
+        xcat_rec.evaluate(tmp_path)
     with pytest.raises(ValueError, match="no events table was given; give data="):
         xcat_rec.evaluate(fitted.output)
 
