@@ -26,6 +26,9 @@ def serve(
     max_waiting: Annotated[
         int | None, typer.Option(help="Requests that may wait for a thread; 64 by default.")
     ] = None,
+    max_delay: Annotated[
+        float | None, typer.Option(help="Seconds; requests that would wait for longer are refused; 0.5 by default.")
+    ] = None,
     max_batch: Annotated[int | None, typer.Option(help="Requests, events or items per call; 32 by default.")] = None,
     max_body_bytes: Annotated[int | None, typer.Option(help="Largest body; 1000000 by default.")] = None,
     max_k: Annotated[int | None, typer.Option(help="Largest list; 200 by default.")] = None,
@@ -61,7 +64,7 @@ def serve(
     settings = ServeSettings.from_environment(
         {
             "host": host, "port": port, "store": store, "index": index, "api_key_file": api_key_file,
-            "cors_origins": origins, "workers": workers, "max_waiting": max_waiting,
+            "cors_origins": origins, "workers": workers, "max_waiting": max_waiting, "max_delay": max_delay,
             "max_batch": max_batch, "max_body_bytes": max_body_bytes, "max_k": max_k,
             "timeout": timeout, "expire_after": expire_after, "drain": drain,
         }

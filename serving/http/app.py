@@ -38,7 +38,7 @@ def create_app(engine: Engine) -> FastAPI:
     """
     settings = engine.settings
     keys = settings.keys()
-    gate = Gate(settings.workers, settings.max_waiting, settings.timeout)
+    gate = Gate(settings.workers, settings.max_waiting, settings.timeout, settings.max_delay)
     telemetry = Telemetry(gate)
 
     @asynccontextmanager

@@ -33,23 +33,31 @@ class Gate:
         workers: Threads.
         max_waiting: Computations that may wait for a thread.
         timeout: Seconds that one may wait.
+        max_delay: Seconds; a computation that would probably wait for longer is refused at once.
 
     Attributes:
         waiting: Computations that wait now.
         dropped: Computations that were left out, because the client had gone.
     """
 
-    def __init__(self, workers: int = 1, max_waiting: int = 64, timeout: float = 5.0) -> None:
-        self.workers, self.max_waiting, self.timeout = workers, max_waiting, timeout
+    def __init__(
+        self, workers: int = 1, max_waiting: int = 64, timeout: float = 5.0, max_delay: float = float("inf")
+    ) -> None:
+        self.workers, self.max_waiting, self.timeout, self.max_delay = workers, max_waiting, timeout, max_delay
         self.waiting = self.running = self.dropped = self.refused = 0
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="xcat-model")
         self._free = asyncio.Semaphore(workers)
         self._seconds = 0.0
         self._closing = False
 
+    @property
+    def delay(self) -> float:
+        """Seconds until those that wait now have been computed, by the mean time of the latest computations."""
+        return self._seconds * (self.waiting + self.running) / self.workers
+
     def retry_after(self) -> int:
-        """Whole seconds until those that wait now have been computed."""
-        return max(1, ceil(self._seconds * (self.waiting + self.running) / self.workers))
+        """`delay` in whole seconds, at least 1."""
+        return max(1, ceil(self.delay))
 
     async def run(self, compute: Callable[[], Result], timing: Timing, gone: Gone | None = None) -> Result:
         """Compute in a thread.
@@ -66,7 +74,7 @@ class Gate:
         """
         if self._closing:
             raise UnavailableError("the service stops; ask another one")
-        if self._free.locked() and self.waiting >= self.max_waiting:
+        if self._free.locked() and (self.waiting >= self.max_waiting or self.delay > self.max_delay):
             self.refused += 1
             raise OverloadedError(self.retry_after())
         begin = time.perf_counter()

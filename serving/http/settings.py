@@ -26,6 +26,7 @@ class ServeSettings:
         cors_origins: Web pages that may call the service, such as "https://shop.example"; "*" for all.
         workers: Threads that compute lists.
         max_waiting: Requests that may wait for a thread; more are refused with status 429.
+        max_delay: Seconds; a request that would probably wait for longer is refused at once with status 429.
         max_batch: Requests, events or items per call.
         max_body_bytes: Largest body.
         max_k: Largest list.
@@ -48,6 +49,7 @@ class ServeSettings:
     max_batch: int = 32
     max_body_bytes: int = 1_000_000
     max_k: int = 200
+    max_delay: float = 0.5
     timeout: float = 5.0
     expire_after: float | None = None
     drain: float = 10.0
@@ -56,7 +58,7 @@ class ServeSettings:
         for name, least in (("workers", 1), ("max_waiting", 0), ("max_batch", 1), ("max_body_bytes", 1), ("max_k", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {least} or more")
-        for name in ("timeout", "drain", "expire_after"):
+        for name in ("max_delay", "timeout", "drain", "expire_after"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; give a number of seconds above 0")

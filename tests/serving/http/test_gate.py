@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -49,6 +50,26 @@ def test_requests_beyond_those_that_may_wait_are_refused_at_once() -> None:
         assert timing.queue > 0 and timing.model > 0
         assert (gate.waiting, gate.running, gate.refused) == (0, 0, 1)
         assert await gate.close(1)
+
+    asyncio.run(story())
+
+
+def test_requests_that_would_wait_for_too_long_are_refused() -> None:
+    async def story() -> None:
+        gate = Gate(max_waiting=100, max_delay=0.15)
+        await gate.run(lambda: time.sleep(0.1), Timing())
+        mean = gate._seconds
+        assert mean >= 0.1
+        blocked = Blocked()
+        first = asyncio.create_task(gate.run(blocked, Timing()))
+        await until(blocked.started.is_set)
+        second = asyncio.create_task(gate.run(lambda: "second", Timing()))
+        await until(lambda: gate.waiting == 1)
+        assert gate.delay == pytest.approx(2 * mean)
+        with pytest.raises(OverloadedError, match="try again in 1 s"):
+            await gate.run(lambda: "third", Timing())
+        blocked.release.set()
+        assert (await first, await second) == ("done", "second")
 
     asyncio.run(story())
 
