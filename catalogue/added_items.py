@@ -128,6 +128,7 @@ def add_items(
     if not known.all():
         check_text_fields(items, processor.text_fields)
     if known.any() or not replace:
+        items = _typed(items, old.table)
         _check_types(items_table(items.head(0)).schema, old.table.schema)
     filled, changed = _filled(items, known, old.table, processor.text_fields)
     given = text_vocabulary(filled.filter(changed | ~known), processor.text_fields).table
@@ -187,6 +188,20 @@ def _empty(values: pl.Series) -> pl.Series:
 
 def _ids(table: pa.Table) -> pa.Array:
     return table["item_id"].combine_chunks()
+
+
+def _typed(items: pl.DataFrame, catalogue: pa.Table) -> pl.DataFrame:
+    """The items with numbers as texts, or texts as numbers, where the catalogue has them so, as after a CSV file."""
+    kinds = pl.DataFrame(pl.from_arrow(catalogue.slice(0, 0))).schema
+    for name in set(kinds) & set(items.columns):
+        given, kind = items[name], kinds[name]
+        if kind == pl.String and (given.dtype.is_numeric() or given.dtype == pl.Boolean):
+            items = items.with_columns(given.cast(pl.String))
+        elif kind.is_numeric() and given.dtype == pl.String:
+            filled = given.set(given == "", None)
+            numbers = filled.cast(kind, strict=False)
+            items = items.with_columns(numbers) if numbers.null_count() == filled.null_count() else items
+    return items
 
 
 def _check_types(given: pa.Schema, catalogue: pa.Schema) -> None:

@@ -35,7 +35,7 @@ FORMAT = 1
 """Version of the layout of the files."""
 MANIFEST = "index.json"
 TENSORS, CATALOGUE, GRAPH = "index.safetensors", "items.arrow", "index.faiss"
-AGAIN = "build the index again (xcat index, or index_items) with output={folder!r}"
+AGAIN = "build the index again in {folder!r} (xcat index, or index_items)"
 """The remedy for files that cannot be used."""
 _VERSION = re.compile(r"version-\d+")
 _BLOCK = 1 << 22

@@ -94,7 +94,8 @@ def _rule(word: str) -> Reranker:
         near = get_close_matches(name, RERANKERS, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise ValueError(f"rerank: {name!r} is not a rule; {hint}rules are {', '.join(RERANKERS)}")
-    arguments = [_argument(text) for text in _split(value, ":")] if value.strip() else []
+    read = str.strip if name == "pin" else _argument  # an item id may look like a number
+    arguments = [read(text) for text in _split(value, ":")] if value.strip() else []
     try:
         return RERANKERS[name](*arguments)
     except (TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from ...modeling_xcat.arguments_xcat import is_missing, kind_of, whole_number
@@ -295,4 +296,6 @@ def _details(events: Sequence[SessionEvent], using: XCatRecommender) -> dict[str
 def _user_id(user: Any, name: str = "user") -> str:
     if is_missing(user) or not str(user).strip():
         raise ValueError(f"{name} is {kind_of(user)} without a value; give an id")
+    if not isinstance(user, str | Real):
+        raise ValueError(f"{name} is {kind_of(user)}; give one id, as text")
     return str(user).strip()

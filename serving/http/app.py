@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -73,9 +73,16 @@ async def _service_error(_: Request, error: Exception) -> Response:
 async def _invalid(_: Request, error: Exception) -> Response:
     """Name the fields and what is wrong, but not the values, which may be about a customer."""
     assert isinstance(error, RequestValidationError)
-    found = [f"{'.'.join(str(part) for part in one['loc'] if part != 'body')}: {one['msg']}" for one in error.errors()]
+    if any(one["type"] == "json_invalid" for one in error.errors()):
+        return _json(422, {"error": "the body is not JSON", "error_type": "invalid"})
+    found = [f"{'.'.join(map(str, _place(one['loc'])))}: {one['msg']}" for one in error.errors()]
     text = "; ".join(part.removeprefix(": ") for part in found[:5]) + (" ..." if len(found) > 5 else "")
     return _json(422, {"error": text.encode("utf-8", "replace").decode(), "error_type": "invalid"})
+
+
+def _place(location: Sequence[str | int]) -> Sequence[str | int]:
+    """The field of an error, without the parts of the location that no client has written."""
+    return location[2:] if location[1:2] in (("event",), ("events",)) else location[1:]
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictFloat, StrictInt, StringConstraints, Tag
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=512, strip_whitespace=True)]
+PathId = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+"""An id in a path, which may have slashes."""
 Word = Literal["familiar", "balanced", "adventurous"]
-Time = int | float | str
+Time = StrictInt | StrictFloat | str
 
 
 class Body(BaseModel):
@@ -79,6 +81,13 @@ class EventsBody(Body):
     """Several events in one call."""
 
     events: list[EventBody] = Field(..., min_length=1)
+
+
+EventOrEvents = Annotated[
+    Annotated[EventBody, Tag("event")] | Annotated[EventsBody, Tag("events")],
+    Discriminator(lambda body: "events" if isinstance(body, dict) and "events" in body else "event"),
+]
+"""One event, or a body with `events`; an error is about the one that was meant."""
 
 
 class ExplainBody(Body):

@@ -14,7 +14,8 @@ from ...checkpoints.fingerprint import model_fingerprint
 from ...modeling_xcat.conditions_xcat import conditions_of
 from ...modeling_xcat.recommending_xcat import Recommendations
 from ...ranking.recommender import XCatRecommender
-from ...ranking.sessions import Sessions
+from ...ranking.sessions import SessionEvent, Sessions
+from ...ranking.sessions.events import read_event
 from ..feedback import HIDE, FeedbackLog, Impression, Reaction
 from ..state import open_state
 from .errors import InvalidRequestError, UnknownError
@@ -137,22 +138,38 @@ class Engine:
         self.feedback.show(impression)
         return impression.id
 
-    def append(self, event: dict[str, Any]) -> bool:
-        """Add an event of a user; returns whether it is new. When it returns, the event is in every later list.
+    def append(self, events: list[dict[str, Any]]) -> list[bool]:
+        """Add events of users; returns which are new. When it returns, they are in every later list.
 
         Args:
-            event: Fields of `EventBody`.
+            events: Fields of `EventBody`.
 
         Raises:
-            InvalidRequestError: If a value cannot be used.
+            InvalidRequestError: If a value cannot be used; then no event is added.
         """
+        for number, event in enumerate(events):
+            try:
+                self._check(event)
+            except ValueError as error:
+                raise InvalidRequestError(f"events.{number}: {error}" if len(events) > 1 else str(error)) from error
+        return [self._append(event) for event in events]
+
+    def _check(self, event: dict[str, Any]) -> None:
+        """Refuse an event with a value that cannot be used."""
+        own = {"user_id", "impression_id"}
+        read_event(SessionEvent(**{name: value for name, value in event.items() if name not in own}), int(time.time()))
+        if event["impression_id"] is not None:
+            self.feedback.check(_reaction(event), event["user_id"])
+
+    def _append(self, event: dict[str, Any]) -> bool:
+        """Add an event; returns whether it is new."""
         details = dict(event)
         user, item, impression = details.pop("user_id"), details.pop("item_id"), details.pop("impression_id", None)
         session = self.current.recommender.session(user)
         reaction = None
         try:
             if impression is not None:
-                reaction = Reaction(impression, item, details["event_type"] or "event", int(time.time()))
+                reaction = _reaction(event)
                 self.feedback.check(reaction, user)
             if details["event_type"] == HIDE:
                 known = item in {value for kind, value in session.stated if kind == "hidden"}
@@ -269,6 +286,10 @@ class Engine:
         """Close the logs."""
         self.log.close()
         self.feedback.close()
+
+
+def _reaction(event: dict[str, Any]) -> Reaction:
+    return Reaction(event["impression_id"], event["item_id"], event["event_type"] or "event", int(time.time()))
 
 
 def _save(now: Deployment) -> None:

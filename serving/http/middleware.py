@@ -70,7 +70,7 @@ class Around:
             raise UnauthorizedError()
 
     def _count(self, scope: Scope, exchange: _Exchange) -> None:
-        route = getattr(scope.get("route"), "path", UNKNOWN_PATH)
+        route = getattr(scope.get("route"), "path_format", UNKNOWN_PATH)
         timing, total = exchange.timing, time.perf_counter() - exchange.begin
         self.telemetry.request(route, exchange.status, total, timing if timing.model or timing.queue else None)
         line = {

@@ -15,10 +15,11 @@ from .answers import EventsAnswer, ItemsAnswer, ListAnswer, ListsAnswer, errors
 from .bodies import (
     BatchBody,
     CheckpointBody,
-    EventBody,
+    EventOrEvents,
     EventsBody,
     ExplainBody,
     ItemsBody,
+    PathId,
     QueryBody,
     RecommendBody,
     SimilarBody,
@@ -111,8 +112,8 @@ class Routes:
             self._limit("items", len(body.items))
             return _json(await self.compute(request, lambda: engine.add_items(body.items)))
 
-        @router.delete("/items/{item_id}", responses=errors(404))
-        async def delete(item_id: str, request: Request) -> Response:
+        @router.delete("/items/{item_id:path}", responses=errors(404))
+        async def delete(item_id: PathId, request: Request) -> Response:
             """Leave an item out of all later lists."""
             return _json({"deleted": await self.compute(request, lambda: engine.delete_items([item_id]))})
 
@@ -120,23 +121,23 @@ class Routes:
         router, engine = self.router, self.engine
 
         @router.post("/events", response_model=EventsAnswer, responses=errors())
-        async def events(body: EventBody | EventsBody, request: Request) -> Response:
-            """Add events of users. Once answered, they are stored, and in every later list."""
+        async def events(body: EventOrEvents, request: Request) -> Response:
+            """Add events of users. Once answered, they are stored, and in every later list; after an error none is."""
             given = body.events if isinstance(body, EventsBody) else [body]
             self._limit("events", len(given))
             plain = [event.model_dump() for event in given]
-            new = await self.compute(request, lambda: [engine.append(event) for event in plain])
+            new = await self.compute(request, lambda: engine.append(plain))
             for one in new:
                 self.telemetry.event("accepted" if one else "duplicate")
             return _json({"accepted": sum(new), "duplicates": len(new) - sum(new)})
 
-        @router.get("/users/{user_id}", responses=errors(404))
-        async def export(user_id: str, request: Request) -> Response:
+        @router.get("/users/{user_id:path}", responses=errors(404))
+        async def export(user_id: PathId, request: Request) -> Response:
             """Everything that the service has of a user."""
             return _json(await self.compute(request, lambda: engine.export_user(user_id)))
 
-        @router.delete("/users/{user_id}", responses=errors(404))
-        async def forget(user_id: str, request: Request) -> Response:
+        @router.delete("/users/{user_id:path}", responses=errors(404))
+        async def forget(user_id: PathId, request: Request) -> Response:
             """Delete everything of a user."""
             await self.compute(request, lambda: engine.delete_user(user_id))
             return _json({"deleted": True})

@@ -211,6 +211,8 @@ def test_invalid_items_are_refused(checkpoint, tmp_path, capsys):
     (tmp_path / "empty.csv").write_text("item_id,title\n")
     refused([*command, str(tmp_path / "empty.csv"), *output], capsys, ["no rows"])
     run([*command, write_items(tmp_path / "w.parquet", **ids, weight=[1, 2]), *output, "--json"], capsys)
+    as_text = write_items(tmp_path / "n.csv", item_id=["c"], title=["x"], weight=["7"])
+    run(["catalogue", str(tmp_path / "out"), as_text, "--output", str(tmp_path / "read"), "--json"], capsys)
     words = write_items(tmp_path / "words.parquet", item_id=["c"], title=["x"], weight=["heavy"])
     further = ["catalogue", str(tmp_path / "out"), words, "--output", str(tmp_path / "further")]
     refused(further, capsys, ["column weight: string in the table and int64 in the checkpoint's catalogue"])

@@ -94,6 +94,19 @@ def test_values_change_without_texts() -> None:
     assert ids(after)[:3] == ids(before)[2:] and found.recommend(HISTORIES[0], 5) is not before
 
 
+def test_numbers_are_those_of_the_catalogue_whether_they_are_texts_or_not() -> None:
+    found = indexed("exact")
+    found.add_items({"item_id": ["i1", "new-1"], "title": ["", "a tent"], "shelf": ["7", "12"], "stock": ["", "4"]})
+    found.add_items({"item_id": ["i1", "i2", "i3"], "shelf": [8, 9, None], "stock": [0.0, float("nan"), None]})
+    table = pl.DataFrame(pl.from_arrow(found.processor.catalogue.table))
+    shelf = dict(table.select("item_id", "shelf").iter_rows())
+    assert [shelf[item] for item in ("i1", "i2", "i3", "new-1")] == ["8", "9", None, "12"]
+    assert not ids(found.recommend([], 1, filters=["item_id=i1", "stock>0"]))
+    assert ids(found.recommend([], 1, filters=["item_id=new-1", "stock=4"])) == ["new-1"]
+    with pytest.raises(ValueError, match="column stock: string in the table"):
+        found.add_items({"item_id": ["i1"], "stock": ["many"]})
+
+
 def test_unknown_ids_and_other_indexes_are_errors() -> None:
     found = indexed("exact")
     with pytest.raises(ValueError, match=r"ids: 1 of 2 are not items of the catalogue, for example 'kite'"):

@@ -61,9 +61,7 @@ def test_every_damaged_file_is_refused(damage: str, tmp_path: Path) -> None:
         else:
             content[len(content) // 2] ^= 1
             file.write_bytes(content[:-7] if damage == "cut" else content)
-        with pytest.raises(
-            IndexFilesError, match=r"build the index again \(xcat index, or index_items\) with output="
-        ):
+        with pytest.raises(IndexFilesError, match=r"build the index again in .* \(xcat index, or index_items\)"):
             recommender().load_index(place)
 
 

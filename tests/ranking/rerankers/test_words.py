@@ -32,6 +32,7 @@ def test_words():
     assert read_rerankers("boost=brand!=Acme:0.2,bury=price>20,pin=a:b,at-least=category=tents:2:5") == [
         Boost("brand!=Acme", 0.2), Bury("price>20"), Pin(["a", "b"]), AtLeast("category=tents", 2, 5),
     ]  # fmt: skip
+    assert read_rerankers("pin=995242: 007:1e5") == [Pin(["995242", "007", "1e5"])]
     assert read_rerankers("sample=0.5:7") == [PlackettLuce(0.5, 7)]
     assert read_rerankers("") == [] == read_rerankers([])
     assert read_rerankers('"bury=category in tents,maps",mmr=0.1') == [Bury("category in tents,maps"), MMR(0.1)]

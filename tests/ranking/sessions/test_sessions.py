@@ -125,6 +125,8 @@ def test_what_a_user_stated_persists_until_it_is_forgotten() -> None:
     assert [statement.value for statement in again.stated] == [plain[0]]
     assert again.forget() == 1
     assert [item.item_id for item in again.recommend(39, explain=False)] == plain
+    with pytest.raises(ValueError, match="item is a value of type list; give one id, as text"):
+        again.hide(plain[:2])  # type: ignore[arg-type]
     for wrong in ({}, {"text": " "}, {"filters": ["brand!=nobody"]}, {"filters": ["colour=red"]}):
         with pytest.raises(ValueError, match=r"remember|nobody|colour"):
             session.remember(**wrong)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
@@ -109,6 +110,29 @@ def test_several_lists_and_events_in_one_call(client: TestClient) -> None:
     assert many.status_code == 413 and "33 entries" in many.json()["error"]
 
 
+def test_events_of_one_call_are_stored_together_or_not_at_all(client: TestClient) -> None:
+    good = {"user_id": "gail", "item_id": "item-03"}
+    for wrong in ({"timestamp": "yesterday"}, {"impression_id": "none"}):
+        answer = client.post("/events", json={"events": [good, {**good, **wrong}]})
+        assert answer.status_code == 422 and answer.json()["error"].startswith("events.1: "), answer.text
+    assert client.get("/users/gail").status_code == 404
+
+
+@pytest.mark.parametrize("user", ["a/b", "a/b/c.d", "/a", "pad ", "用户 1", "a\0b", "?#%"])
+def test_every_user_can_be_read_and_deleted(client: TestClient, user: str) -> None:
+    assert client.post("/events", json={"user_id": user, "item_id": "item-03"}).status_code == 200
+    path = f"/users/{quote(user, safe='')}"
+    assert client.get(path).json()["user_id"] == user.strip()
+    assert client.delete(path).json() == {"deleted": True}
+
+
+def test_an_item_with_a_slash_in_its_id_can_be_deleted(client: TestClient) -> None:
+    item = {"item_id": "new/1", "title": "red tent", "category": "tents", "brand": "Nova"}
+    assert client.post("/items", json={"items": [item]}).status_code == 200
+    assert client.delete("/items/new%2F1").json() == {"deleted": 1}
+    assert client.delete("/users/%20").status_code == client.get("/users/%20").status_code == 422
+
+
 def test_items_are_added_and_deleted_between_requests(client: TestClient) -> None:
     item = {"item_id": "new-1", "title": "red tent for two", "category": "tents", "brand": "Nova"}
     assert client.post("/items", json={"items": [item]}).json()["new"] == 1
@@ -156,6 +180,9 @@ def test_a_user_can_take_and_delete_what_is_known(client: TestClient) -> None:
         ("/query", {"query": "tent"}, 422, "quer"),
         ("/events", {"user_id": " ", "item_id": "a"}, 422, "user_id"),
         ("/events", {"user_id": "a", "item_id": "b", "timestamp": "yesterday"}, 422, "timestamp"),
+        ("/events", {"user_id": "a", "item_id": "b", "timestamp": True}, 422, "timestamp"),
+        ("/events", {"user_id": "a", "item_id": 5}, 422, "item_id: Input should be a valid string"),
+        ("/events", {"events": [{"user_id": "a"}]}, 422, "events.0.item_id: Field required"),
         ("/items", {"items": [{"title": "a"}]}, 422, "item_id"),
         ("/nowhere", {}, 404, "Not Found"),
     ],
@@ -163,7 +190,7 @@ def test_a_user_can_take_and_delete_what_is_known(client: TestClient) -> None:
 def test_errors_name_field_and_remedy(client: TestClient, path: str, body: Any, status: int, message: str) -> None:
     answer = client.post(path, json=body)
     assert (answer.status_code, set(answer.json())) == (status, {"error", "error_type"}), answer.text
-    assert message in answer.json()["error"]
+    assert message in answer.json()["error"] and "Body" not in answer.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -175,6 +202,11 @@ def test_hostile_bodies_are_no_errors_of_the_service(client: TestClient, content
     for path in ("/recommend", "/events", "/items"):
         answer = client.post(path, content=content, headers={"content-type": "application/json"})
         assert answer.status_code < 500, (path, answer.text)
+
+
+def test_a_body_that_is_not_json_is_named(client: TestClient) -> None:
+    answer = client.post("/events", content=b"{", headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (422, "the body is not JSON")
 
 
 def test_large_bodies_are_refused(checkpoint: Path) -> None:
