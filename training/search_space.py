@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,7 @@ def _dimension(name: str, given: Any) -> Dimension:
 
 def _range(name: str, given: str, low: str, high: str, scale: str) -> Dimension:
     ends = _value(low), _value(high)
-    usable = all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
+    usable = all(isinstance(end, int | float) and not isinstance(end, bool) and math.isfinite(end) for end in ends)
     if not usable or scale not in ("", "log") or not ends[0] < ends[1] or (scale and ends[0] <= 0):
         raise ValueError(
             f"space: {name!r} is {given!r}; give numbers low..high with low below high, or low..high:log with low "

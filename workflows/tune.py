@@ -12,6 +12,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..modeling_xcat.arguments_xcat import whole_number
 from ..tokenization.extras import check_packages
 from ..tokenization.progress import quiet_transformers
 from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
@@ -124,7 +125,7 @@ def tune(
         data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
         unknown_items=unknown_items, missing_users=missing_users,
     )  # fmt: skip
-    return tune_shop(shop, Path(study), trials, chosen, (preparation, config, training), tell)
+    return tune_shop(shop, Path(study), int(trials), chosen, (preparation, config, training), tell)
 
 
 def check_tuning(
@@ -143,8 +144,12 @@ def check_tuning(
     """
     check_packages("a hyperparameter search", ("optuna", "matplotlib"), "tune")
     check_fields(preparation, config, training)
-    if trials < 1:
-        raise ValueError(f"trials is {trials}; give 1 or more")
+    whole_number("trials", trials)
+    if not isinstance(space, Mapping | None):
+        raise ValueError(
+            f"space is a value of type {type(space).__name__}; give a dict such as "
+            "{'learning_rate': '5e-4..1e-2:log'}"
+        )
     if not Path(study).parent.is_dir() or Path(study).is_dir():
         raise ValueError(f"study is {str(study)!r}; give a file in a folder that exists, such as study.db")
     if training.get("eval_strategy", "epoch") == "no":

@@ -28,6 +28,7 @@ from xcat_rec.training.studies import (
         ("2..1", "low below high"),
         ("0..1:log", "with low over 0"),
         ("a..b", "give numbers"),
+        ("1..inf", "give numbers"),
         ("1..2:exp", "give numbers"),
         (["one"], "choices such as"),
     ],

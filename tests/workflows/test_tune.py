@@ -112,6 +112,22 @@ def test_searches_that_cannot_run_are_refused_before_the_data_is_read(
     refused(["tune", str(places[0]), *options], capsys, words)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"trials": 1.5}, "^trials is 1.5; give a whole number"),
+        ({"trials": "3"}, "^trials is a value of type str; give a whole number"),
+        ({"space": "learning_rate=1e-3..1e-2"}, "^space is a value of type str; give a dict such as"),
+    ],
+    ids=str,
+)
+def test_values_of_another_type_are_refused_before_the_data_is_read(
+    given: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        xcat_rec.tune("nowhere", tmp_path / "s.db", **given)
+
+
 def test_a_given_argument_is_not_searched_by_default(tmp_path: Path) -> None:
     chosen = check_tuning(tmp_path / "study.db", 1, None, {}, {}, {"learning_rate": 1e-3})
     assert list(chosen) == ["weight_decay", "new_category_weight"]
