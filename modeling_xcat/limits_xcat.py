@@ -42,7 +42,7 @@ def check_sizes(config: Any) -> None:
     }  # fmt: skip
     for name, least in at_least.items():
         value = getattr(config, name)
-        if value is not None and value < least:
+        if value is not None and not least <= value < math.inf:
             raise ValueError(f"XCatConfig.{name} is {value}; give at least {least}.")
     if config.ask_length and not config.use_text:
         raise ValueError(f"XCatConfig.ask_length is {config.ask_length}, and use_text is off; give 0.")
@@ -77,7 +77,7 @@ def check_sizes(config: Any) -> None:
         if value is not None and not math.isfinite(value):
             raise ValueError(f"XCatConfig.{name} is {value}; give a number, such as 0.25.")
     for name in ("temperature", "contrast_temperature"):
-        if getattr(config, name) <= 0:
+        if not 0 < getattr(config, name) < math.inf:
             raise ValueError(f"XCatConfig.{name} is {getattr(config, name)}; give a positive number, such as 0.05.")
 
 

@@ -117,6 +117,12 @@ class HyperparameterSearch(Trainer):
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """As in `Trainer`; the objective of a trial is the metric of its best epoch, whose weights it ends with."""
         result = super().train(*args, **kwargs)
-        if self._seeks_best and self.args.load_best_model_at_end and self.state.best_metric is not None:
+        if self.ended_trial:
             self.objective = self.state.best_metric
         return result
+
+    @property
+    def ended_trial(self) -> bool:
+        """Whether a trial has its objective; what is tuned after the last epoch does not change it."""
+        best: Any = self.state.best_metric
+        return self._seeks_best and self.args.load_best_model_at_end and best is not None

@@ -240,6 +240,8 @@ class XCatTrainer(StepLosses, HubPushes, HyperparameterSearch, Optimization, Eva
         finally:
             model = bare_model(self.model)
             keep_projected_texts(model, False)
+        if self.ended_trial:  # its model is not kept
+            return result
         self._refresh_texts("fp32", force=True)  # the best weights are from another step
         validation = self.deciding_set
         if self.task.tunes and self.trains_whole and validation is not None and len(validation):

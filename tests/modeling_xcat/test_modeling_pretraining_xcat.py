@@ -167,7 +167,15 @@ def test_configurations_that_cannot_be_pretrained(changes, message):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("masked_item_weight", -1), ("drop_probability", 1.0), ("contrast_temperature", 0)]
+    ("field", "value"),
+    [
+        ("masked_item_weight", -1),
+        ("masked_item_weight", float("nan")),
+        ("next_item_weight", float("inf")),
+        ("drop_probability", 1.0),
+        ("contrast_temperature", 0),
+        ("contrast_temperature", float("nan")),
+    ],
 )
 def test_fields_out_of_range(field, value):
     with pytest.raises(ValueError, match=f"XCatConfig.{field} is {value}"):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import xcat_rec
+from xcat_rec.training.tasks.next_item import NextItemTask
 from xcat_rec.workflows.tune import check_tuning
 
 from ..cli.commands import refused, run
@@ -73,13 +74,15 @@ def test_a_killed_search_continues_with_the_killed_trial_and_never_sees_the_test
 
 
 def test_the_command_prints_the_best_values_and_the_command_to_train(
-    places: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    places: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tuned: list[Any] = []  # a trial has its metric after its last epoch, and its model is not kept
+    monkeypatch.setattr(NextItemTask, "tune", lambda *given: tuned.append(given))
     options = [f"--{name.replace('_', '-')}={_text(value)}" for name, value in FIELDS.items() if name != "metric_ks"]
     command = ["tune", str(places[0]), "--study", str(tmp_path / "s.db"), "--trials", "1", "--text-encoder", places[1],
                "--space", "learning_rate=1e-3..1e-2:log", *options, "--json"]  # fmt: skip
     found = run(command, capsys)
-    assert list(found["values"]) == ["learning_rate"]
+    assert list(found["values"]) == ["learning_rate"] and not tuned
     assert [trial["state"] for trial in found["trials"]] == ["complete"]
     assert found["importances"] == {} and found["plots"] == [str(tmp_path / "s-history.png")]
 
