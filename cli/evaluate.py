@@ -231,7 +231,7 @@ def _show_reports(
 
     title = name if target is None else f"{name}, target {target}"
     blocks = shown_blocks(reports, 10 if 10 in cutoffs else cutoffs[0], by_history)
-    messages.print(metrics_table(reports, blocks, title), highlight=False)
+    messages.print(metrics_table(reports, blocks, title, target=target), highlight=False)
 
 
 def _show_json(

@@ -51,6 +51,7 @@ def metrics_table(
     blocks: Sequence[Block],
     title: str = "",
     deviation: Callable[[str, Block, str], str] | None = None,
+    target: str | None = None,
 ) -> PlainTable:
     """Table with one line per slice, metric and model, with a 95 % interval; models are sorted by value, best first.
 
@@ -61,6 +62,7 @@ def metrics_table(
         blocks: Slices and metrics, in their order.
         title: Line above the table.
         deviation: Text next to the value of a model in a block, for a purpose; None for no such column.
+        target: What is ranked instead of items, such as "brand"; its slices are of its own values.
     """
     new = discover_reports(reports)
     parts = [(NEXT, reports, blocks), *([(DISCOVER, new, _discover_blocks(new, blocks))] if new else [])]
@@ -76,7 +78,7 @@ def metrics_table(
         Column("targets"), Column("metric"), Column("model", cut=True), Column("value", right=True), *spread,
         Column("95 % interval", right=True),
     )  # fmt: skip
-    below = _explanations(reports, new, blocks)
+    below = _explanations(reports, new, blocks, target)
     if any(not isinstance(row, str) and row[3] == NO_VALUE for row in rows):
         below.append(f"{NO_VALUE}: not defined, because there is no such target, or the metric itself is 0")
     return PlainTable(title, columns, rows[:-1], below)
@@ -122,15 +124,19 @@ def _order(value: float, ascending: bool) -> float:
 
 
 def _explanations(
-    reports: Mapping[str, RankingReport], new: Mapping[str, RankingReport], blocks: Sequence[Block]
-) -> list[str]:
+    reports: Mapping[str, RankingReport], new: Mapping[str, RankingReport], blocks: Sequence[Block],
+    target: str | None,
+) -> list[str]:  # fmt: skip
     """Lines below a table that explain its slices, the interval and the mark."""
     first = next(iter(reports.values()))
     lines = [f"all: {first.num_targets:,} targets of {first.num_users:,} users"]
     for part in dict.fromkeys(part for part, _ in blocks):
         if part in SLICE_MEANINGS:
             count = int(first.slices[part]["num_targets"])
-            lines.append(f"{HEADINGS.get(part, part)}: {count:,} targets where {SLICE_MEANINGS[part]}")
+            meaning = SLICE_MEANINGS[part]
+            if target is not None:
+                meaning = meaning.replace("the category", f"the {target}").replace("the item", f"the {target}")
+            lines.append(f"{HEADINGS.get(part, part)}: {count:,} targets where {meaning}")
         elif part == LOST:
             lines.append(
                 "lost: share of the metric lost because cold items are ranked above targets with training "

@@ -203,6 +203,8 @@ def test_a_table_explains_its_purposes_and_signs(capsys: pytest.CaptureFixture[s
         report = report_from_ranks(np.array(ranks), flags, top, [10], num_items=30, discover=new)
         models[name] = replace(report, lost_to_untrained=lost if name != "none" else dict.fromkeys(lost, math.nan))
     CommandConsole().print(metrics_table(models, shown_blocks(models), "shop"))
+    (line,) = (one for one in metrics_table(models, shown_blocks(models), target="brand").below if "switch: " in one)
+    assert line.endswith("targets where the brand differs from that of the last event")
     printed = capsys.readouterr().out
     lines = [line for line in printed.splitlines() if line.startswith("lost ")]
     assert [line.split()[2:] for line in lines[:3]] == [["one", "0.0", "%"], ["two", "0.0", "%"], ["none", "-"]]
