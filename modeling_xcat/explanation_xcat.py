@@ -132,10 +132,11 @@ def influences(
         One entry per user.
     """
     had = [latest_items(row) for row in inputs["item_ids"]]
-    users = torch.arange(len(had)).repeat_interleave(torch.tensor([1 + len(items) for items in had]))
+    counts = [1 + len(items) for items in had]
+    users = torch.arange(len(had)).repeat_interleave(torch.tensor(counts))
     removed = torch.cat([torch.cat([items.new_zeros(1), items]) for items in had])
     users = users.to(removed.device)
-    parts = [score(without_items(inputs, *part, gap_buckets), *part) for part in _parts(inputs, users, removed)]
+    parts = [score(without_items(inputs, *part, gap_buckets), *part) for part in _parts(users, removed, counts, inputs)]
     scores = torch.cat([part.float() for part in parts])
     found, start = [], 0
     for items, places, others in zip(had, listed, compared, strict=True):
@@ -219,10 +220,12 @@ def latest_items(row: torch.Tensor) -> torch.Tensor:
 
 
 def _parts(
-    inputs: Mapping[str, torch.Tensor], users: torch.Tensor, removed: torch.Tensor
+    users: torch.Tensor, removed: torch.Tensor, counts: list[int], inputs: Mapping[str, torch.Tensor]
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The histories of one user at a time, which have the same candidates; on an accelerator those of several."""
     size = max(1, _EVENTS_AT_ONCE // inputs["item_ids"].shape[1])
-    return zip(users.split(size), removed.split(size), strict=True)
+    sizes = counts if users.device.type == "cpu" else size
+    return zip(users.split(sizes), removed.split(sizes), strict=True)
 
 
 def _merged_gaps(gaps: torch.Tensor, kept: torch.Tensor, buckets: int) -> torch.Tensor:

@@ -9,6 +9,7 @@ import torch
 
 from .asks_xcat import AskScores
 from .configuration_xcat import NUM_SPECIAL_ROWS
+from .export_xcat import is_exporting
 from .items_xcat import SomeItems
 from .segments_xcat import SegmentScores
 
@@ -65,7 +66,11 @@ class FirstStage:
 
     def scores_of(self, rows: torch.Tensor, item_side: torch.Tensor | SomeItems) -> torch.Tensor:
         """(queries, n) scores of (queries, n) item indices; as `scores`, without the rest of the catalogue."""
-        scores = (item_side[rows] @ self.queries[..., None]).squeeze(-1) + self.given(rows)
+        if are_alike(rows):
+            products = self.queries @ item_side[rows[0]].T
+        else:
+            products = (item_side[rows] @ self.queries[..., None]).squeeze(-1)
+        scores = products + self.given(rows)
         if self.segments is not None:
             scores += self.segments.of_items(rows)
         size = len(item_side)
@@ -116,3 +121,13 @@ class FirstStage:
         """Boosts and ask scores of (queries, n) item indices; the re-ranker of the history does not see them."""
         given = torch.zeros(rows.shape, device=rows.device) if self.boosts is None else self.boosts[rows]
         return given if self.asked is None else given + self.asked.of_items(rows)
+
+
+def are_alike(rows: torch.Tensor) -> bool:
+    """Whether several queries have the same (queries, n) items in the same order; False in an exported graph.
+
+    Example:
+        >>> are_alike(torch.tensor([[5, 9], [5, 9]])), are_alike(torch.tensor([[5, 9], [9, 5]]))
+        (True, False)
+    """
+    return not is_exporting() and len(rows) > 1 and bool((rows == rows[0]).all())

@@ -19,6 +19,7 @@ from .configuration_xcat import (
     XCatConfig,
 )
 from .export_xcat import is_exporting
+from .first_stage_xcat import are_alike
 from .items_xcat import SomeItems, XCatItemEncoder
 from .neighbors_xcat import XCatItemTable, XCatNeighbors, XCatSuccessors
 from .recent_events_xcat import RecentEvents
@@ -161,7 +162,47 @@ class XCatCandidateAttention(nn.Module):
             sources: Sources of the other features.
         """
         items, latest = sources.items, recent.items[:, : self.config.candidate_window]
-        vectors, of_events = sources.item_side[rows].float(), sources.item_side[latest].float()
+        by_feature, vectors = self._pairs_of(rows, latest, sources)
+        product = (vectors @ queries[..., None]).squeeze(-1) if len(vectors) == len(rows) else queries @ vectors[0].T
+        times, age = _repeats(recent, rows)
+        had, counts = (times > 0).float(), items.item_counts[rows].float()
+        of_candidate = [scores, product, scores - product, had, counts.log1p()]
+        if self.config.format_version >= REPEATS_FROM:
+            of_candidate += [times.float().log1p(), age.clamp(min=1).float().log()]
+        if self.config.format_version >= UNTRAINED_FROM:
+            of_candidate.append((counts == 0).float())
+        if self.config.format_version >= RETURNS_FROM:
+            returns, gap = items.returns(rows)
+            of_candidate += [returns, gap, (age.clamp(min=1).float().log() - gap) * had]
+        if self.reads_segments:
+            of_candidate += _of_discovery(recent, rows, sources)
+        return CandidateFeatures(by_feature.permute(1, 3, 2, 0), torch.stack(of_candidate, -1), latest > 0)
+
+    def _pairs_of(
+        self, rows: torch.Tensor, latest: torch.Tensor, sources: CandidateSources
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features of pairs and representations of candidates.
+
+        Args:
+            rows: (queries, candidates) item indices. If all queries have the same, as histories without one of their
+                items do, a candidate is compared once with every distinct item.
+            latest: (queries, events) item indices of events.
+            sources: Sources of the features.
+
+        Returns:
+            (features, queries, events, candidates), and (queries or 1, candidates, hidden).
+        """
+        if not are_alike(rows):
+            return self._compared(rows, latest, sources)
+        distinct, place = torch.unique(latest, return_inverse=True)
+        compared, vectors = self._compared(rows[:1], distinct[None], sources)
+        return compared[:, 0].index_select(1, place.flatten()).unflatten(1, place.shape), vectors
+
+    def _compared(
+        self, rows: torch.Tensor, latest: torch.Tensor, sources: CandidateSources
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features of all pairs of (queries, candidates) and (queries, events) items; see `_pairs_of`."""
+        items, vectors, of_events = sources.items, sources.item_side[rows].float(), sources.item_side[latest].float()
         # Shape (queries, events, candidates): sums over events then run over long rows of candidates.
         pairs = [
             _text_cosines(items, rows, latest),
@@ -177,21 +218,7 @@ class XCatCandidateAttention(nn.Module):
         values, of_event_values = items.feature_values[rows], items.feature_values[latest]
         for own, other in zip(values.unbind(-1), of_event_values.unbind(-1), strict=True):
             pairs.append(_shared(own, other))
-        product = (vectors @ queries[..., None]).squeeze(-1)
-        times, age = _repeats(recent, rows)
-        had, counts = (times > 0).float(), items.item_counts[rows].float()
-        of_candidate = [scores, product, scores - product, had, counts.log1p()]
-        if self.config.format_version >= REPEATS_FROM:
-            of_candidate += [times.float().log1p(), age.clamp(min=1).float().log()]
-        if self.config.format_version >= UNTRAINED_FROM:
-            of_candidate.append((counts == 0).float())
-        if self.config.format_version >= RETURNS_FROM:
-            returns, gap = items.returns(rows)
-            of_candidate += [returns, gap, (age.clamp(min=1).float().log() - gap) * had]
-        if self.reads_segments:
-            of_candidate += _of_discovery(recent, rows, sources)
-        by_feature = torch.stack(pairs)
-        return CandidateFeatures(by_feature.permute(1, 3, 2, 0), torch.stack(of_candidate, -1), latest > 0)
+        return torch.stack(pairs), vectors
 
     def forward(self, found: CandidateFeatures) -> tuple[torch.Tensor, torch.Tensor]:
         """Attend.
