@@ -295,7 +295,7 @@ class XCatCandidateAttention(nn.Module):
         """
         changed, attentions = [], []
         parts: Sequence[Any] = (slice(None),)  # an exported graph cannot loop over an unknown number of queries
-        if not is_exporting():
+        if not is_exporting() and len(rows) > _QUERIES_AT_ONCE:
             parts = torch.arange(len(rows), device=rows.device).split(_QUERIES_AT_ONCE)
         for part in parts:
             found = self.features(queries[part], recent[part], rows[part], scores[part], sources)

@@ -46,6 +46,16 @@ def test_blocks_and_the_whole_catalogue_have_the_scores_of_a_plain_sum(
     torch.testing.assert_close(found, whole.gather(1, of))
 
 
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 9999), st.integers(1, 4), st.integers(3, 30), st.booleans())
+def test_scores_of_items_are_those_of_the_catalogue(seed: int, queries: int, rows: int, alike: bool) -> None:
+    stage, items = stage_of(seed, queries, rows, 20, True)
+    generator = torch.Generator().manual_seed(seed)
+    wanted = torch.stack([torch.randperm(rows, generator=generator)[:5] for _ in range(queries)])
+    wanted = wanted[:1].repeat(queries, 1) if alike else wanted
+    torch.testing.assert_close(stage.scores_of(wanted, items), stage.scores(items).gather(1, wanted))
+
+
 def test_boosts_of_candidates() -> None:
     rows = torch.tensor([[2, 0], [1, 2]])
     assert FirstStage(torch.ones(2, 1)).given(rows).tolist() == [[0, 0], [0, 0]]

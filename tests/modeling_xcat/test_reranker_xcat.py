@@ -120,6 +120,23 @@ def test_features_are_those_of_loops(changes):
                 assert [pair[3], *pair[5:]] == [float(row == event), category, *same]
 
 
+@every_configuration
+@torch.no_grad()
+def test_queries_with_the_same_candidates_have_the_features_of_each_alone(changes):
+    model = with_stage(**changes)
+    base, stage = model.model, model.model.candidates
+    sources = base.candidate_sources(base.item_side(base.items().float()))
+    queries, rows = torch.randn(3, 16), torch.tensor([[5, 9, 4, 2, 0, 8]]).expand(3, -1)
+    scores = torch.randn(3, 6)
+    found = stage.features(queries, RECENT, rows, scores, sources)
+    for query in range(3):
+        one = slice(query, query + 1)
+        alone = stage.features(queries[one], RECENT[one], rows[one], scores[one], sources)
+        torch.testing.assert_close(found.pairs[one], alone.pairs)
+        torch.testing.assert_close(found.candidates[one], alone.candidates)
+        assert torch.equal(found.events[one], alone.events)
+
+
 def test_a_bonus_of_the_network_follows_the_formula():
     stage = XCatCandidateAttention(
         XCatConfig(num_candidates=1, candidate_window=2, candidate_hidden=2, num_successors=0)
