@@ -136,7 +136,9 @@ def influences(
     users = torch.arange(len(had)).repeat_interleave(torch.tensor(counts))
     removed = torch.cat([torch.cat([items.new_zeros(1), items]) for items in had])
     users = users.to(removed.device)
-    parts = [score(without_items(inputs, *part, gap_buckets), *part) for part in _parts(users, removed, counts, inputs)]
+    parts = [
+        score(without_items(inputs, *part, gap_buckets), *part) for part in _parts(users, removed, counts, inputs)
+    ]
     scores = torch.cat([part.float() for part in parts])
     found, start = [], 0
     for items, places, others in zip(had, listed, compared, strict=True):
@@ -224,7 +226,8 @@ def _parts(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The histories of one user at a time, which have the same candidates; on an accelerator those of several."""
     size = max(1, _EVENTS_AT_ONCE // inputs["item_ids"].shape[1])
-    sizes = counts if users.device.type == "cpu" else size
+    runs = counts if users.device.type == "cpu" else [len(users)]
+    sizes = [min(size, run - start) for run in runs for start in range(0, run, size)]
     return zip(users.split(sizes), removed.split(sizes), strict=True)
 
 
