@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from .training.preparation.options import PreparationOptions as PreparationOptions
     from .training.preparation.prepare import prepare_training as prepare_training
     from .workflows.add_items import add_items as add_items
+    from .workflows.audit import AuditResult as AuditResult
+    from .workflows.audit import audit as audit
     from .workflows.baseline_registry import BaselineData as BaselineData
     from .workflows.baseline_registry import register_baseline as register_baseline
     from .workflows.bench_models import BenchResult as BenchResult
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "AuditResult": ".workflows.audit",
     "BaselineData": ".workflows.baseline_registry",
     "BenchModel": ".workflows.model_list",
     "BenchResult": ".workflows.bench_models",
@@ -139,6 +142,7 @@ _EXPORTS = {
     "add_adapter": ".checkpoints.adapters",
     "add_items": ".workflows.add_items",
     "attach_card": ".model_cards.callback",
+    "audit": ".workflows.audit",
     "bench": ".workflows.bench_models",
     "build_index": ".ranking.index.build",
     "register_baseline": ".workflows.baseline_registry",

@@ -14,12 +14,13 @@ COLOURS = ("#1a56b0", "#c2570c", "#2f7d32", "#7b3fa0", "#8a6d00", "#5f6773")
 _LEFT, _RIGHT, _TOP, _BOTTOM, _HEIGHT = 46, 12, 10, 34, 190
 
 
-def interval_chart(label: str, found: Mapping[str, tuple[float, Interval | None]]) -> str:
+def interval_chart(label: str, found: Mapping[str, tuple[float, Interval | None]], per: str = "model") -> str:
     """One line per model: a dot at its mean and a bar from the low to the high end of its interval.
 
     Args:
         label: Name of the metric.
         found: Mean and interval by model; None for an unknown interval.
+        per: What a line is for, if not a model.
     """
     shown = {name: pair for name, pair in found.items() if math.isfinite(pair[0])}
     top = max((pair[1].high if pair[1] else pair[0] for pair in shown.values()), default=0.0)
@@ -40,7 +41,7 @@ def interval_chart(label: str, found: Mapping[str, tuple[float, Interval | None]
             x1, x2 = 16 + interval.low * scale, 16 + interval.high * scale
             parts.append(f'<line x1="{x1:.1f}" y1="{y}" x2="{x2:.1f}" y2="{y}" stroke="{COLOURS[0]}" class="w"/>')
         parts.append(f'<circle cx="{16 + mean * scale:.1f}" cy="{y}" r="5" fill="{COLOURS[0]}"/>')
-    return _drawing(f"{label} per model, with interval", height, parts)
+    return _drawing(f"{label} per {per}, with interval", height, parts)
 
 
 def line_chart(label: str, series: Mapping[str, Sequence[tuple[float, float]]], kept: float | None = None) -> str:

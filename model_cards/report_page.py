@@ -109,6 +109,17 @@ def report_page(reports: Mapping[str, RankingReport], *, title: str, own: str | 
         "Command": _command(context.command) if context.command else "",
         "Versions": _facts(package_versions()),
     }
+    return html_page(title, context.facts or {}, sections)
+
+
+def html_page(title: str, facts: Mapping[str, object], sections: Mapping[str, str]) -> str:
+    """A page that loads nothing from the network.
+
+    Args:
+        title: Heading, as plain text.
+        facts: Facts below it, as plain texts by name; the date is added.
+        sections: HTML by plain heading; empty sections are left out.
+    """
     name = _text(title)
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     parts = [
@@ -117,7 +128,7 @@ def report_page(reports: Mapping[str, RankingReport], *, title: str, own: str | 
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{name}</title><style>{STYLE}</style></head><body><main>",
         f"<h1>{name}</h1>",
-        _facts({**(context.facts or {}), "Written": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"}),
+        _facts({**facts, "Written": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"}),
         *(f"<h2>{heading}</h2>\n{content}" for heading, content in sections.items() if content),
         "</main></body></html>",
     ]

@@ -12,7 +12,8 @@ from ..checkpoints.json_files import STATE_FILE, TRAINING_FOLDER
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, CARD_FILE
 
 PAGE = "report.html"
-"""Files of a report on tables."""
+"""The page of a report on tables, and of an audit."""
+AUDIT_FILES = ("audit.json", PAGE)
 
 
 def check_folder_to_write(folder: Path, named: str) -> None:
@@ -150,6 +151,25 @@ def check_report_folder(output: Path) -> None:
     for file in (output / PAGE, output / CARD_FILE):
         if file.exists():
             check_file_to_write(file, f"output={str(output)!r}: {file.name}")
+
+
+def check_audit_folder(output: Path) -> None:
+    """Refuse a folder for an audit that cannot be written, or holds other files than those of an audit.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    check_folder_to_write(output, f"output={str(output)!r}")
+    others = (
+        sorted(entry.name for entry in output.iterdir() if entry.name not in AUDIT_FILES) if output.exists() else []
+    )
+    if others:
+        raise ValueError(
+            f"output={str(output)!r} has {len(others)} other files, such as {others[0]}; give a folder for the audit"
+        )
+    for name in AUDIT_FILES:
+        if output.exists():
+            check_file_to_write(output / name, f"output={str(output)!r}: {name}")
 
 
 def check_preparation_folder(output: Path) -> None:

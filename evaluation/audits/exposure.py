@@ -139,7 +139,7 @@ def audit_popularity(lists: Sequence[Sequence[int]] | np.ndarray, counts: np.nda
         >>> audit_popularity([[2, 3], [2, 4]], np.array([0, 0, 6, 2, 0]))
         PopularityAudit(average=3.5, head=0.5, cold=0.25, gini=0.16666666666666666)
     """
-    users, items = _flat(lists, len(counts))
+    users, items = flat_lists(lists, len(counts))
     if not len(items):
         return PopularityAudit(*[float("nan")] * 4)
     popularity = np.asarray(counts, dtype=np.float64)
@@ -207,21 +207,48 @@ def audit_exposure(
     Raises:
         ValueError: If an index is not in the catalogue.
     """
-    codes, names = vocabulary.codes(attribute)
-    shown = [codes[NUM_SPECIAL_ROWS:], *(codes[_flat(part, len(codes))[1]] for part in (histories, lists))]
-    shares = [_shares(part, len(names)) for part in shown]
+    return exposure_of_values(attribute, *vocabulary.codes(attribute), lists, histories)
+
+
+def exposure_of_values(
+    attribute: str,
+    codes: np.ndarray,
+    names: Sequence[str],
+    lists: Sequence[Sequence[int]] | np.ndarray,
+    histories: Sequence[Sequence[int]],
+) -> ExposureAudit:
+    """As `audit_exposure`, for values that are given by code.
+
+    Args:
+        attribute: Name of the attribute.
+        codes: (rows,) code of each item's value, -1 for none.
+        names: Values in order of their codes.
+        lists: As in `audit_exposure`.
+        histories: As in `audit_exposure`.
+    """
+    shown = [codes[NUM_SPECIAL_ROWS:], *(codes[flat_lists(part, len(codes))[1]] for part in (histories, lists))]
+    shares = [value_shares(part, len(names)) for part in shown]
     order = np.lexsort((np.arange(len(names)), -shares[0], -shares[1]))
     catalogue, history, recommended = (part[order] for part in shares)
     return ExposureAudit(attribute, tuple(names[i] for i in order), catalogue, history, recommended)
 
 
-def _shares(codes: np.ndarray, size: int) -> np.ndarray:
+def value_shares(codes: np.ndarray, size: int) -> np.ndarray:
+    """Shares of values among codes.
+
+    Args:
+        codes: (items,) codes of values; -1 for none, which is left out.
+        size: Number of values.
+
+    Returns:
+        (size,) shares; all 0 without values.
+    """
     counted = np.bincount(codes[codes >= 0], minlength=size).astype(np.float64)
     shares: np.ndarray = counted / max(counted.sum(), 1)
     return shares
 
 
-def _flat(lists: Sequence[Sequence[int]] | np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+def flat_lists(lists: Sequence[Sequence[int]] | np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """(entries,) number of the list and (entries,) item index, without special rows."""
     lengths = np.fromiter((len(part) for part in lists), dtype=np.int64, count=len(lists))
     items = np.concatenate([np.asarray(part, dtype=np.int64) for part in lists]) if len(lists) else np.zeros(0, int)

@@ -1,0 +1,77 @@
+"""`audit` and `xcat audit`: the same result, the written files, users' columns, and refused outputs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import xcat_rec
+from xcat_rec.evaluation.audits.popularity_bias import tail_per_user
+
+from ..cli.commands import refused, run
+from ..hub.checkpoints import save_checkpoint
+from ..tiny_shop import write_shop
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A checkpoint, and a shop with a users table."""
+    folder = tmp_path_factory.mktemp("audit")
+    data = write_shop(folder / "shop")
+    plans = [f"<b>{'gold' if n % 2 else 'plain'}</b>" for n in range(60)]
+    pl.DataFrame({"user_id": [f"user-{n:02d}" for n in range(60)], "plan": plans}).write_csv(data / "users.csv")
+    return save_checkpoint(folder / "checkpoint"), data
+
+
+def test_the_call_and_the_command_agree_and_write_the_same(
+    places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, data = places
+    found = xcat_rec.audit(checkpoint, data, tmp_path / "one", draws=2)
+    assert json.loads((tmp_path / "one" / "audit.json").read_text()) == {
+        "data": "shop", **json.loads(json.dumps(found.to_dict())),
+    }  # fmt: skip
+    command = ["audit", str(checkpoint), str(data), "--output", str(tmp_path / "two"), "--draws", "2", "--json"]
+    assert run(command, capsys) == json.loads(json.dumps(found.to_dict()))
+    pages = [(tmp_path / name / "report.html").read_text() for name in ("one", "two")]
+    assert pages[0] == pages[1] and not re.search(r"https?://|<script|<link|<img|user-\d", pages[0])
+    assert "&lt;b&gt;gold" in pages[0] and "<b>gold" not in pages[0] and pages[0].count("<svg") >= 6
+    xcat_rec.audit(checkpoint, data, tmp_path / "one", draws=0)  # an earlier audit is replaced
+
+
+def test_lists_and_users_are_those_of_the_evaluation(places: tuple[Path, Path]) -> None:
+    checkpoint, data = places
+    found, judged = xcat_rec.audit(checkpoint, data, draws=2), xcat_rec.evaluate(checkpoint, data, ks=[10])
+    assert list(found.purposes) == ["next", "discover"]
+    counts = xcat_rec.load(checkpoint).model.model.items.item_counts.cpu().numpy()
+    for purpose, audited in found.purposes.items():
+        report = judged.report if purpose == "next" else judged.report.discover
+        own = audited.models["XCat"]
+        assert (own.quality.mean, audited.num_users) == (pytest.approx(report.metrics["ndcg@10"]), report.num_users)
+        assert own.popularity.arp.mean == pytest.approx(tail_per_user(report.top, counts)[:, 0].mean(), abs=1e-9)
+        assert own.popularity.coverage == pytest.approx(report.metrics["coverage@10"])
+        assert sum(own.popularity.targets) == report.num_targets
+        assert own.drawn is not None and own.drawn.disparity.mean < own.exposure.disparity.mean
+        assert [group.shares.attribute for group in own.groups] == ["category", "brand", "price band"]
+        assert {one.group for one in own.users if one.attribute == "plan"} == {"<b>gold</b>", "<b>plain</b>"}
+    discounted = xcat_rec.audit(checkpoint, data, draws=0, rerank="popularity-discount=1")
+    arps = [one.purposes["next"].models["XCat"].popularity.arp.mean for one in (discounted, found)]
+    assert arps[0] < arps[1] and discounted.purposes["next"].models["XCat"].drawn is None
+    assert found.findings and all(one.text.endswith(".") and one.remedy for one in found.findings)
+    assert [one.size for one in found.findings] == sorted((one.size for one in found.findings), reverse=True)
+
+
+def test_bad_arguments_are_refused(
+    places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, data = places
+    (tmp_path / "notes.txt").write_text("mine")
+    command = ["audit", str(checkpoint), str(data), "--output", str(tmp_path)]
+    refused(command, capsys, ["--output", "has 1 other files, such as notes.txt; give a folder for the audit"])
+    refused([*command[:-1], str(tmp_path / "new"), "-k", "0"], capsys, ["-k", "at least 1"])
+    with pytest.raises(ValueError, match="draws=0"):
+        xcat_rec.audit(checkpoint, data, rerank="sample=0.1")
