@@ -29,7 +29,7 @@ COMMANDS = {
     "tune": "Search hyperparameters on the validation split.",
     "pretrain": "Pretrain a base on several datasets, for xcat fit --base.",
     "evaluate": "Evaluate a checkpoint on your tables.",
-    "audit": "Audit a checkpoint's lists: popularity bias, exposure, groups of users.",
+    "audit": "Audit lists for popularity bias, exposure and user groups.",
     "bench": "Compare several models on one test split, over seeds.",
     "catalogue": "Add items to a checkpoint by their texts, without training.",
     "index": "Index a checkpoint's items, and add or delete items.",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..evaluation.audits.group_exposure import GroupExposure
+from ..evaluation.audits.group_attention import GroupExposure
 from ..evaluation.audits.model_audit import ModelAudit, PurposeAudit
-from ..evaluation.audits.popularity_bias import SHORT_HEAD
+from ..evaluation.audits.popularity import SHORT_HEAD
 from ..evaluation.bootstrap import SAMPLES, Interval
 from ..evaluation.purposes import PURPOSE_CALLS, PURPOSE_MEANINGS
 from .charts import interval_chart

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ..evaluation.audits.expected_exposure import PATIENCE
+from ..evaluation.audits.item_exposure import PATIENCE
 from ..evaluation.audits.model_audit import AuditedUsers, PurposeAudit, audit_purpose, plain
-from ..evaluation.audits.popularity_bias import SHORT_HEAD
+from ..evaluation.audits.popularity import SHORT_HEAD
 from ..evaluation.baseline_names import POPULARITY
 from ..evaluation.purposes import PURPOSES
 from ..evaluation.ranker_evaluation import RankingReport, evaluate_ranker

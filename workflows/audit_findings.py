@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..evaluation.audits.group_exposure import PRICE_BAND
+from ..evaluation.audits.group_attention import PRICE_BAND
 from ..evaluation.audits.model_audit import ModelAudit, PurposeAudit
 from ..evaluation.baseline_names import POPULARITY
 from ..evaluation.bootstrap import Interval
@@ -71,8 +71,8 @@ def _coverage(purpose: str, audit: PurposeAudit, own: ModelAudit, k: int) -> Ite
     if covered < 0.5:
         yield Finding(
             purpose,
-            f"{1 - covered:.1%} of the catalogue is in no list of {audit.num_users:,} users with {k} items each. Lists of "
-            f"{POPULARITY} leave out {1 - audit.models[POPULARITY].popularity.coverage:.1%}.",
+            f"{1 - covered:.1%} of the catalogue is in no list of {audit.num_users:,} users with {k} items each. "
+            f"Lists of {POPULARITY} leave out {1 - audit.models[POPULARITY].popularity.coverage:.1%}.",
             f"PopularityDiscount, such as rerank='popularity-discount=0.1', spreads lists over more items. {_TRY}",
             (0.5 - covered) / 2,
         )
@@ -88,13 +88,11 @@ def _groups(purpose: str, audit: PurposeAudit, own: ModelAudit, k: int) -> Itera
                 continue
             value, gap = extreme
             if name == PRICE_BAND:
-                option = (
-                    "AtLeast, such as AtLeast('price<20', 2), keeps items of a price range among the first places."
-                )
+                option = "AtLeast, such as AtLeast('price<20', 2), keeps items of a price range near the top."
             elif name == "category" and more == "more":
                 option = "Calibrate, such as rerank='calibrate=0.5', gives categories the shares of the history."
             elif more == "more":
-                option = f"MaxPer, such as rerank='max-per={name}:{max(1, k // 5)}', limits the items of one {name} per list."
+                option = f"MaxPer, such as rerank='max-per={name}:{max(1, k // 5)}', limits the items of a {name}."
             else:
                 option = f"AtLeast({f'{name}={value}'!r}, 1) keeps one such item among the first places."
             yield Finding(
@@ -126,7 +124,7 @@ def _users(purpose: str, audit: PurposeAudit, own: ModelAudit, k: int) -> Iterat
                 purpose,
                 f"Users with {group.attribute} {group.group!r} get worse lists: NDCG@{k} {group.gap.mean:+.3f} "
                 f"({group.gap.low:+.3f} to {group.gap.high:+.3f}) relative to all others.",
-                "No re-ranking option evens this out. See where it arises: xcat evaluate --by-history, --by-category.",
+                "No re-ranking option evens this out. Evaluate by history and by category to see where it arises.",
                 abs(group.gap.mean),
             )
 

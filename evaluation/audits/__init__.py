@@ -6,16 +6,16 @@ from ...lazy_names import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .expected_exposure import expected_exposure as expected_exposure
     from .exposure import Audit as Audit
     from .exposure import ExposureAudit as ExposureAudit
     from .exposure import PopularityAudit as PopularityAudit
     from .exposure import audit_recommendations as audit_recommendations
-    from .group_exposure import group_exposure as group_exposure
+    from .group_attention import group_exposure as group_exposure
+    from .item_exposure import expected_exposure as expected_exposure
     from .model_audit import ModelAudit as ModelAudit
     from .model_audit import PurposeAudit as PurposeAudit
     from .model_audit import audit_purpose as audit_purpose
-    from .popularity_bias import popularity_bias as popularity_bias
+    from .popularity import popularity_bias as popularity_bias
     from .user_groups import quality_gaps as quality_gaps
 
 _EXPORTS = {
@@ -26,9 +26,9 @@ _EXPORTS = {
     "ModelAudit": ".model_audit",  # one model for one purpose
     "PurposeAudit": ".model_audit",  # models for one purpose
     "audit_purpose": ".model_audit",  # popularity, exposure and groups of users of several models
-    "popularity_bias": ".popularity_bias",  # ARP, APLT, ACLT, Gini, entropy, coverage, recall by popularity
-    "expected_exposure": ".expected_exposure",  # EE-L, EE-D, EE-R of fixed or drawn lists
-    "group_exposure": ".group_exposure",  # AWRF of brands, categories and price bands
+    "popularity_bias": ".popularity",  # ARP, APLT, ACLT, Gini, entropy, coverage, recall by popularity
+    "expected_exposure": ".item_exposure",  # EE-L, EE-D, EE-R of fixed or drawn lists
+    "group_exposure": ".group_attention",  # AWRF of brands, categories and price bands
     "quality_gaps": ".user_groups",  # quality for groups of users
 }
 

@@ -13,9 +13,9 @@ from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..bootstrap import Interval, confidence_interval
 from ..purposes import DISCOVER, NEXT
 from ..ranker_evaluation import RankingReport
-from .expected_exposure import ExpectedExposure, expected_exposure
-from .group_exposure import GroupExposure, group_exposure
-from .popularity_bias import PopularityBias, popularity_bias, tail_per_user
+from .group_attention import GroupExposure, group_exposure
+from .item_exposure import ExpectedExposure, expected_exposure
+from .popularity import PopularityBias, popularity_bias, tail_per_user
 from .user_groups import GroupQuality, quality_gaps
 
 if TYPE_CHECKING:

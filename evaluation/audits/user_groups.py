@@ -51,13 +51,13 @@ def quality_gaps(
         users: One row per user, in their order: columns to group by; None for activity alone.
         samples: Bootstrap samples.
     """
-    columns = {ACTIVITY: terciles(lengths, "events")}
-    if users is not None:
-        columns |= {column.name: _groups(column) for column in users}
     kept = ~np.isnan(values)
+    columns = {ACTIVITY: terciles(np.asarray(lengths)[kept], "events")}
+    if users is not None:
+        columns |= {column.name: _groups(column) for column in users.filter(kept)}
     found: list[GroupQuality] = []
     for name, groups in columns.items():
-        found += _compared(name, values[kept], np.asarray(groups, dtype=object)[kept], samples)
+        found += _compared(name, values[kept], np.asarray(groups, dtype=object), samples)
     return tuple(found)
 
 

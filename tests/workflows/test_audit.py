@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import xcat_rec
-from xcat_rec.evaluation.audits.popularity_bias import tail_per_user
+from xcat_rec.evaluation.audits.popularity import tail_per_user
 
 from ..cli.commands import refused, run
 from ..hub.checkpoints import save_checkpoint

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.evaluation.audits.expected_exposure import attention, expected_exposure, exposure_per_user
-from xcat_rec.evaluation.audits.group_exposure import awrf_per_user, group_exposure, price_bands
-from xcat_rec.evaluation.audits.popularity_bias import popularity_bias, tail_per_user, tail_rows
+from xcat_rec.evaluation.audits.group_attention import awrf_per_user, group_exposure, price_bands
+from xcat_rec.evaluation.audits.item_exposure import attention, expected_exposure, exposure_per_user
+from xcat_rec.evaluation.audits.popularity import popularity_bias, tail_per_user, tail_rows
 from xcat_rec.evaluation.audits.user_groups import ACTIVITY, quality_gaps
 from xcat_rec.evaluation.bootstrap import confidence_interval
 from xcat_rec.tokenization.vocabulary import ItemVocabulary

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..bootstrap import Interval, confidence_interval
-from .expected_exposure import PATIENCE, attention
 from .exposure import ATTRIBUTES, ExposureAudit, exposure_of_values, flat_lists, value_shares
+from .item_exposure import PATIENCE, attention
 
 PRICE, PRICE_BAND, BANDS = "price", "price band", 5
 
