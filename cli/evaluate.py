@@ -169,7 +169,7 @@ def evaluate(
     judging = evaluation_data(recommender, shop, part=part, **given)
     _say(judging)
     reports = evaluate_on(recommender, judging, cutoffs, more, groups)
-    _show_reports(reports, f"{shop.name}, {judging.options.split}, {part}", target, cutoffs, by_history)
+    _show_reports(reports, f"{shop.name}, {judging.options.split}, {part}", target, sorted({*(k or [10])}), by_history)
     judged = report_dict(reports[MODEL_NAME])
     if modalities:
         judged["modalities"] = _show_modalities(recommender, judging, part)
@@ -225,13 +225,14 @@ def _check_target(target: str | None, report: Any, by_category: bool, by_history
 def _show_reports(
     reports: dict[str, RankingReport], name: str, target: str | None, cutoffs: list[int], by_history: bool
 ) -> None:
-    """Print the table of metrics."""
+    """Print a table of metrics per cut-off."""
     from .console import messages
     from .metric_tables import metrics_table, shown_blocks
 
     title = name if target is None else f"{name}, target {target}"
-    blocks = shown_blocks(reports, 10 if 10 in cutoffs else cutoffs[0], by_history)
-    messages.print(metrics_table(reports, blocks, title, target=target), highlight=False)
+    for cutoff in cutoffs:
+        blocks = shown_blocks(reports, cutoff, by_history)
+        messages.print(metrics_table(reports, blocks, title, target=target), highlight=False)
 
 
 def _show_json(

@@ -64,6 +64,14 @@ def test_metrics_are_those_of_the_varied_lists(checkpoint, tmp_path, capsys):
     refused([*command, "--rerank", "mrm=1"], capsys, ["'mrm' is not a rule; did you mean mmr"])
 
 
+def test_every_cut_off_that_is_asked_for_has_its_table(checkpoint, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", str(checkpoint), str(write_shop(tmp_path / "shop", 30)), "-k", "3", "-k", "1", "-k", "3"])
+    shown = capsys.readouterr().err
+    assert not stop.value.code, shown
+    assert [shown.count(f"recall@{k}") > 0 for k in (1, 3, 10)] == [True, True, False]
+
+
 @pytest.mark.parametrize("prepared", [False, True], ids=["tables", "prepared"])
 def test_items_that_the_checkpoint_lacks_are_counted_and_said(prepared, checkpoint, tmp_path, capsys):
     data = write(tmp_path / "shop", HISTORIES)
