@@ -163,7 +163,8 @@ class XCatCandidateAttention(nn.Module):
         """
         items, latest = sources.items, recent.items[:, : self.config.candidate_window]
         by_feature, vectors = self._pairs_of(rows, latest, sources)
-        product = (vectors @ queries[..., None]).squeeze(-1) if len(vectors) == len(rows) else queries @ vectors[0].T
+        alone = is_exporting() or len(vectors) == len(rows)  # a graph does not compare its sizes
+        product = (vectors @ queries[..., None]).squeeze(-1) if alone else queries @ vectors[0].T
         times, age = _repeats(recent, rows)
         had, counts = (times > 0).float(), items.item_counts[rows].float()
         of_candidate = [scores, product, scores - product, had, counts.log1p()]
