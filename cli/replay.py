@@ -56,21 +56,18 @@ def _show(found: ReplayResult) -> None:
     from .console import messages
     from .plain_tables import Column, PlainTable
 
-    kinds = list(next(iter(found.estimates.values())).estimates)
     rows = [
-        (name, f"{one.effective_rounds:,.0f}", *(str(one.estimates[kind]) for kind in kinds))
+        (name, kind, str(interval))
         for name, one in found.estimates.items()
+        for kind, interval in one.estimates.items()
     ]
-    if found.differences:
-        rows.append(("difference", "", *(str(found.differences[kind]) for kind in kinds)))
-    columns = [
-        Column("checkpoint"),
-        Column("effective lists", right=True),
-        *(Column(kind, right=True) for kind in kinds),
-    ]
+    rows += [("difference", kind, str(interval)) for kind, interval in found.differences.items()]
+    columns = [Column("checkpoint"), Column("estimate"), Column("per list [95 % interval]", right=True)]
     value = next(iter(found.estimates.values())).logged_value
+    effective = ", ".join(f"{one.effective_rounds:,.0f} of {name}" for name, one in found.estimates.items())
     below = [
         f"{found.num_lists:,} lists were drawn at random and used, {found.left_out:,} were not",
+        f"effective lists: {effective}",
         f"reactions per list as shown: {value:.4f} ({', '.join(found.reactions) or 'none'})",
     ]
-    messages.print(PlainTable("reactions per list [95 % interval]", columns, rows, below), highlight=False)
+    messages.print(PlainTable("reactions per list", columns, rows, below), highlight=False)

@@ -86,15 +86,31 @@ class Engine:
                 raise InvalidRequestError(f"checkpoint: {error}") from error
             return self.current
 
-    def recommend(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Make a list, and log it.
+    def recommend(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Make lists, and log them when all are made.
 
         Args:
-            request: Fields of `RecommendBody`.
+            requests: Fields of `RecommendBody`.
 
         Raises:
-            InvalidRequestError: If a value cannot be used.
+            InvalidRequestError: If a value cannot be used; then no list is logged.
         """
+        made = []
+        for number, request in enumerate(requests):
+            try:
+                made.append(self._list(request))
+            except InvalidRequestError as error:
+                if len(requests) == 1:
+                    raise
+                raise InvalidRequestError(f"requests.{number}: {error.message}") from error
+        for answer, impression in made:
+            if impression is not None:
+                self.feedback.show(impression)
+                answer["impression_id"] = impression.id
+        return [answer for answer, _ in made]
+
+    def _list(self, request: dict[str, Any]) -> tuple[dict[str, Any], Impression | None]:
+        """The answer to a request, and what is to be logged of it."""
         now, using = self.current, dict(request)
         user, log = using.pop("user_id", None), using.pop("log", True)
         given = {name: using.pop(name, None) for name in _SESSION_OPTIONS}
@@ -115,28 +131,26 @@ class Engine:
                 found = now.recommender.recommend(k=k, **made)
         except (ValueError, TypeError) as error:
             raise InvalidRequestError(str(error)) from error
-        impression = self._shown(now, user or "", made, found) if log else None
-        return {
-            "impression_id": impression,
+        answer = {
+            "impression_id": None,
             "checkpoint": now.fingerprint,
             "basis": found.basis,
             "notes": list(found.notes),
             "recommendations": [item.to_dict() for item in found],
         }
+        return answer, self._impression(now, user or "", made, found) if log else None
 
-    def _shown(self, now: Deployment, user: str, made: dict[str, Any], found: Recommendations) -> str:
-        """Log a list with the arguments that made it."""
+    def _impression(self, now: Deployment, user: str, made: dict[str, Any], found: Recommendations) -> Impression:
+        """A list with the arguments that made it, for the log."""
         drawn = tuple(item.propensity for item in found if item.propensity is not None)
         kept = {name: value for name, value in made.items() if value not in (None, [], "") and name != "explain"}
         history = kept.pop("history", ())
         if "filters" in kept:
             kept["filters"] = [[one.column, one.operator, list(one.values)] for one in conditions_of(kept["filters"])]
-        impression = Impression(
+        return Impression(
             uuid4().hex, user, int(time.time()), now.fingerprint, tuple(item.item_id for item in found),
             drawn or None, tuple(history), kept,
         )  # fmt: skip
-        self.feedback.show(impression)
-        return impression.id
 
     def append(self, events: list[dict[str, Any]]) -> list[bool]:
         """Add events of users; returns which are new. When it returns, they are in every later list.
@@ -211,7 +225,7 @@ class Engine:
         """
         if self.current.recommender.unknown_items([[item]])[0]:
             raise UnknownError("item_id is not in the catalogue")
-        return self.recommend({"history": [item], "k": k, "filters": filters, "explain": False, "log": False})
+        return self.recommend([{"history": [item], "k": k, "filters": filters, "explain": False, "log": False}])[0]
 
     def add_items(self, items: list[dict[str, Any]]) -> dict[str, Any]:
         """Add or change items; they are in the next list.

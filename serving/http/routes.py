@@ -69,7 +69,7 @@ class Routes:
         router, engine = self.router, self.engine
 
         async def listed(body: RecommendBody, request: Request) -> Response:
-            found = await self.compute(request, lambda: engine.recommend(body.model_dump()))
+            (found,) = await self.compute(request, lambda: engine.recommend([body.model_dump()]))
             self.telemetry.list(found["basis"])
             return _json(found)
 
@@ -88,7 +88,7 @@ class Routes:
             """Several lists in one call."""
             self._limit("requests", len(body.requests))
             plain = [one.model_dump() for one in body.requests]
-            found = await self.compute(request, lambda: [engine.recommend(one) for one in plain])
+            found = await self.compute(request, lambda: engine.recommend(plain))
             for one in found:
                 self.telemetry.list(one["basis"])
             return _json({"lists": found})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -61,7 +62,7 @@ def serve(
                     host, port = listener.getsockname()[:2]
                     started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
-        with _ending_quietly():
+        with _ending_quietly(), _logged():
             Server(config).run([listener])
 
 
@@ -73,6 +74,24 @@ def _listening(host: str, port: int) -> socket.socket:
         raise OSError(
             f"host {host}, port {port}: cannot listen there: {error.strerror}; give another port, or 0 for a free one"
         ) from error
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """A line of JSON per request on standard error, unless the program has its own handler for it."""
+    logger = logging.getLogger(f"{__package__}.middleware")
+    if logger.hasHandlers():
+        yield
+        return
+    handler, level = logging.StreamHandler(), logger.level
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 @contextmanager

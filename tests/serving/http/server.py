@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 
 class Server:
@@ -23,7 +24,11 @@ class Server:
 
     def __init__(self, checkpoint: Path, *options: str) -> None:
         command = [sys.executable, "-m", "xcat_rec.cli", "serve", str(checkpoint), "--port", "0", "--json", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ})
+        self.log = checkpoint.parent / f"log-{uuid4().hex}"
+        with self.log.open("w") as errors:
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ}
+            )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, "the service did not start"
@@ -38,6 +43,10 @@ class Server:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The lines of JSON in its log."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def kill(self) -> None:
         """End it as a crash would."""

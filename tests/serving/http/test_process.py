@@ -63,6 +63,9 @@ def test_acknowledged_events_survive_a_kill_and_the_service_ends_when_asked(chec
     assert status == 200 and found["basis"] == "history"
     assert server.ask("/health/ready") == (200, {"status": "ready"})
     assert server.stop() == 0
+    lines = server.log_lines()
+    assert [line["route"] for line in lines] == ["/users/{user_id}", "/recommend", "/health/ready"]
+    assert "anna" not in str(lines) and all(line["status"] == 200 for line in lines)
 
 
 @pytest.mark.slow

@@ -106,6 +106,10 @@ def test_several_lists_and_events_in_one_call(client: TestClient) -> None:
     assert [one["basis"] for one in both] == ["history", "popular"]
     events = [{"user_id": "eve", "item_id": item, "timestamp": n + 1} for n, item in enumerate([*HISTORY, HISTORY[0]])]
     assert client.post("/events", json={"events": events}).json() == {"accepted": 4, "duplicates": 0}
+    before = len(list(client.app.state.engine.feedback.impressions()))  # type: ignore[attr-defined]
+    half = client.post("/recommend/batch", json={"requests": [{"k": 2}, {"k": 201}]})
+    assert half.status_code == 422 and half.json()["error"].startswith("requests.1: k is 201")
+    assert len(list(client.app.state.engine.feedback.impressions())) == before  # type: ignore[attr-defined]
     many = client.post("/recommend/batch", json={"requests": [{}] * 33})
     assert many.status_code == 413 and "33 entries" in many.json()["error"]
 
