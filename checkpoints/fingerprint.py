@@ -1,4 +1,4 @@
-"""Fingerprint of a loaded model: equal for equal weights, catalogue and settings."""
+"""Fingerprints of a loaded model: equal for equal weights, catalogue and settings."""
 
 from __future__ import annotations
 
@@ -13,18 +13,26 @@ def model_fingerprint(model: torch.nn.Module) -> str:
 
     Args:
         model: The model.
+    """
+    config = getattr(model, "config", None)
+    settings = "" if config is None else json.dumps(config.to_dict(), sort_keys=True, default=str)
+    return hashlib.sha256(f"{settings}{model_digest(model)}".encode()).hexdigest()[:16]
+
+
+def model_digest(model: torch.nn.Module) -> str:
+    """SHA-256 of all weights and buffers of a model, with their names and shapes.
+
+    Args:
+        model: The model.
 
     Example:
         >>> one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-        >>> model_fingerprint(one) == model_fingerprint(one), model_fingerprint(one) == model_fingerprint(other)
+        >>> model_digest(one) == model_digest(one), model_digest(one) == model_digest(other)
         (True, False)
     """
     digest = hashlib.sha256()
-    config = getattr(model, "config", None)
-    if config is not None:
-        digest.update(json.dumps(config.to_dict(), sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.state_dict().items()):
         content = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {tuple(content.shape)} {content.dtype}".encode())
-        digest.update(content.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
+        digest.update(memoryview(content.reshape(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()

@@ -16,6 +16,7 @@ import torch
 
 from .. import __version__
 from ..catalogue.item_table import distinct_texts, place_text_states
+from ..checkpoints.fingerprint import model_digest
 from ..evaluation.ranker_evaluation import evaluate_ranker
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import written_whole
@@ -23,7 +24,7 @@ from ..tokenization.digests import catalogue_digest
 from ..tokenization.extras import check_packages
 from ..tokenization.processing_xcat import XCatProcessor
 from .graphs import DISCOVER, SCORES, TEXT, Graph, ScoringGraph, graphs_of
-from .manifest import FORMAT, Manifest, file_digest, model_digest
+from .manifest import FORMAT, Manifest, file_digest
 from .onnx_files import SharedWeights, traced, with_int8, with_weights_of
 from .runtime import OnnxGraphs
 from .verification import (

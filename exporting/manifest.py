@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 MANIFEST_FILE = "manifest.json"
 FORMAT = 1
 
@@ -88,22 +86,3 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def model_digest(model: torch.nn.Module) -> str:
-    """SHA-256 of all weights and buffers of a model, with their names and shapes.
-
-    Args:
-        model: The model.
-
-    Example:
-        >>> one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-        >>> model_digest(one) == model_digest(one), model_digest(one) == model_digest(other)
-        (True, False)
-    """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        content = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {tuple(content.shape)} {content.dtype}".encode())
-        digest.update(memoryview(content.reshape(-1).view(torch.uint8).numpy()))
-    return digest.hexdigest()

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..checkpoints.fingerprint import model_digest
 from ..exporting.graphs import BEHAVIOR, TEXT, last_events
-from ..exporting.manifest import model_digest
 from ..exporting.runtime import OnnxGraphs
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.layout_xcat import SequenceLayout
