@@ -143,7 +143,7 @@ def drop_cold_start_neighbors(memory: XCatItemTable, counts: torch.Tensor) -> No
 
 
 def content_states(items: XCatItemEncoder) -> tuple[torch.Tensor, torch.Tensor]:
-    """Unit vectors of what is known of items without events: texts, images, or both.
+    """Unit vectors of the content of items: texts, images, or both.
 
     Args:
         items: The item table, which has texts or images.

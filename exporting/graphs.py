@@ -22,7 +22,7 @@ PARTS = (TEXT, BEHAVIOR, SCORES, DISCOVER)
 BATCH, LENGTH, TOKENS, ITEMS, SEEN = "batch", "length", "tokens", "items", "seen"
 """Names of the free axes."""
 Codes = tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]
-"""(rows, length) codes in the order of `EVENT_CODES`; None for those that the model does not read."""
+"""Codes of events, each (rows, length), in the order of `EVENT_CODES`; None for codes that the model does not read."""
 _EXAMPLE_ROWS, _EXAMPLE_LENGTH = 3, 5
 
 

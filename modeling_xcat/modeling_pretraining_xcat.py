@@ -233,7 +233,7 @@ class XCatForPreTraining(XCatForNextItem):
         position_ids: torch.Tensor,
         kinds: torch.Tensor | None,
     ) -> torch.Tensor:
-        """(rows, length, hidden) states of events some of whose items are hidden; times and ratings are left out."""
+        """States (rows, length, hidden) of events, some with hidden items; times and ratings are not read."""
         output: XCatModelOutput = self.model(
             item_ids.masked_fill(hidden, _HIDDEN_ROW),  # memory sources look texts up
             item_embeds=torch.where(hidden[..., None], self.mask_embedding.weight.to(embeds.dtype), embeds),

@@ -146,7 +146,7 @@ class XCatPast:
         self._length = known
 
     def _common(self, codes: torch.Tensor) -> int:
-        """Number of first events with the same (inputs, length) codes as those that were read."""
+        """Number of events, from the oldest on, whose codes equal the cached ones; codes are (inputs, length)."""
         if self._codes is None:
             return 0
         common = min(self._length, codes.shape[1])

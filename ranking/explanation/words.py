@@ -48,7 +48,7 @@ class TextVariants:
         )
 
     def words_of(self, row: int) -> tuple[str, list[str]]:
-        """The text of an item, and its words that are examined: those that tell something."""
+        """The text of an item, and the words of it that are examined; function words are left out."""
         text = self._recommender.vocabulary.item(row).get("text") or ""
         return text, list(filter(None, dict.fromkeys(self._recommender.processor.ask_words([text])[0])))[:MOST_WORDS]
 

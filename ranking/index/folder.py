@@ -53,7 +53,7 @@ class IndexFiles:
         folder: The folder.
         version: Number of the version; every save adds 1.
         checkpoint: Fingerprint of the items of the checkpoint; see `catalogue_digest`.
-        catalogue: The items with those that were added or changed; None if there were none.
+        catalogue: The catalogue after items were added or changed; None if it is that of the checkpoint.
         tensors: Contents of `index.safetensors`.
         report: Facts about the build.
         search: Settings of the search.
@@ -192,7 +192,7 @@ class KeptParts:
     """Parts of a damaged index whose files are whole, to build it again with them.
 
     Args:
-        catalogue: The items with those that were added or changed; None if there were none, or their file is damaged.
+        catalogue: The catalogue after items were added or changed; None without changes, or if its file is damaged.
         deleted: Ids of deleted items; None if the file is damaged.
         kind: Kind of the index; None if it is unknown.
         lost: Whether added, changed or deleted items may be lost.
