@@ -19,11 +19,12 @@ NOTHING = "nothing can be written into"
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").write_text("a note")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "gone").symlink_to("nowhere")
-    return tmp_path
+    place = tmp_path / "here"
+    (place / "folder").mkdir(parents=True)
+    monkeypatch.chdir(place)
+    (place / "file").write_text("a note")
+    (place / "gone").symlink_to("nowhere")
+    return place
 
 
 @pytest.mark.parametrize("place", ["new", "new/below", "folder", "folder/new", "../new", "."])
