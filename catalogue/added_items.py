@@ -41,6 +41,7 @@ class AddedItems:
         changed: Items among `named_again` that got a new value from the table.
         untitled: Items among `new` without a title.
         pictured: Items of the table with an image that the model read.
+        notes: Repairs of the table, such as a price that is not a number.
     """
 
     items: int
@@ -50,6 +51,7 @@ class AddedItems:
     changed: int = 0
     untitled: int = 0
     pictured: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def kept(self) -> int:

@@ -119,10 +119,11 @@ def fit(
         return
     from ..workflows.baselines import check_names
     from ..workflows.output_folders import check_output
-    from .options import split_fields, take_card, task_options_of
+    from .options import only_one, split_fields, take_card, task_options_of
     from .usage import check_report, check_tables
 
-    own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests, "images": images}
+    own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests}
+    own["images"] = only_one("--images", images)
     values = _read_fields(context.args, own, config_file)
     author = take_card(values, card)
     compared, groups = _names(card_baselines), _names(lora_targets)

@@ -36,7 +36,7 @@ UnknownItems = Annotated[
 ]
 MissingUsers = Annotated[Literal["error", "drop"], typer.Option(help="Events without a user: error (stop) or drop.")]
 Images = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(help="Column of the items with images: files, web addresses, lists of them, or vectors."),
 ]
 Filter = Annotated[
@@ -55,6 +55,21 @@ Rerank = Annotated[
     str | None,
     typer.Option(help="Re-ranking rules in their order, such as mmr=0.3,calibrate=0.5 or max-per=brand:2."),
 ]
+
+
+def only_one(option: str, given: list[str] | None) -> str | None:
+    """The value of an option that is given once; None if it is not given.
+
+    Args:
+        option: The option, with its dashes.
+        given: Its values; click would take the last of several without a word.
+
+    Raises:
+        ValueError: If it is given several times.
+    """
+    if given and given[1:]:
+        raise ValueError(f"{option} is given {len(given)} times: {', '.join(given)}; give one")
+    return given[0] if given else None
 
 
 def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:

@@ -116,14 +116,16 @@ def prepare(
         return
     from ..workflows.input_checks import check_preparation
     from ..workflows.output_folders import check_preparation_folder
+    from .options import only_one
     from .usage import check_at_least, check_tables
 
     begin = time.perf_counter()
     chosen: dict[str, Any] = {
         "split": split, "tie_policy": tie_policy, "seed": seed, "repeats": repeats, "min_user_events": min_user_events,
         "min_item_events": min_item_events, "session_gap": session_gap, "cold_items": cold_items,
-        "cold_policy": cold_policy, "images": images, "image_encoder": image_encoder, "image_frames": image_frames,
-        "image_timeout": image_timeout, "image_megabytes": image_megabytes,
+        "cold_policy": cold_policy, "images": only_one("--images", images),
+        "image_encoder": image_encoder, "image_frames": image_frames, "image_timeout": image_timeout,
+        "image_megabytes": image_megabytes,
     }  # fmt: skip
     check_preparation(chosen)
     check_at_least("--num-proc", num_proc, 1)

@@ -140,6 +140,27 @@ def item_ids(name: str, given: Any) -> tuple[str, ...] | None:
     return tuple(map(str, ids))
 
 
+def whole_text(name: str, text: str) -> str:
+    """A text without half a character (a lone surrogate), which no file and no database can store.
+
+    Raises:
+        ValueError: If it has one. The message does not repeat the text, which may be about a customer.
+
+    Example:
+        >>> whole_text("user", "anna")
+        'anna'
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{name} has half a character (a lone surrogate) at place {error.start}; give a whole text, such as "
+                "text.encode('utf-8', 'replace').decode()"
+            ) from None
+    return text
+
+
 def kind_of(value: Any) -> str:
     """Type of a value, for errors, which must not repeat customers' data."""
     return "None" if value is None else f"a value of type {type(value).__name__}"

@@ -112,7 +112,7 @@ class LiveCatalogue(Snapshots):
             encoding: Encoding of a text file; None to detect it.
 
         Returns:
-            Numbers of new and changed items.
+            Numbers of new and changed items, and notes on values that could not be used, such as a price in words.
 
         Raises:
             ValueError: As `catalogue.add_items`.
@@ -121,14 +121,15 @@ class LiveCatalogue(Snapshots):
             recommender.add_items({"item_id": ["new-1"], "title": ["Red tent for two"], "price": [49.0]}).new
         """
         with _WRITING:
-            table = read_items(items, self.processor, columns, encoding)[0]
+            table, report = read_items(items, self.processor, columns, encoding)
             model = _sharing_tensors(self.model)
             processor, added = add_items(model, self.processor, table)
             rows = torch.from_numpy(np.unique(processor.catalogue.encode(table["item_id"].to_arrow())))
             with torch.no_grad():
                 index = self._index.with_items(model.model, rows)
             self._set(model, processor, self._ranker(model, processor, index), index)
-            return added
+            untold = [one for one in report.problems if one.kind != "no_title"]  # a known item keeps its title
+            return replace(added, notes=tuple(map(str, untold)))
 
     def delete_items(self, ids: Sequence[str]) -> int:
         """Leave items out of all lists, from the next request on. Histories may still have them.

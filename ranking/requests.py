@@ -8,7 +8,7 @@ from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
 
-from ..modeling_xcat.arguments_xcat import is_missing, kind_of, listed
+from ..modeling_xcat.arguments_xcat import is_missing, kind_of, listed, whole_text
 from ..tokenization.packing import ratings_of
 from ..tokenization.tables.event_times import read_call_times
 from ..tokenization.user_texts import valid_text
@@ -74,15 +74,13 @@ class Requests:
         return Requests(**taken)
 
 
-def one_history(history: Sequence[str]) -> Sequence[str]:
-    """The history of one user; refuses a plain string, whose letters would be ids.
+def one_history(history: Any) -> list[Any]:
+    """The history of one user, in any container; refuses a plain string, whose letters would be ids.
 
     Raises:
-        ValueError: If it is a string.
+        ValueError: If it is a string, or not a container.
     """
-    if isinstance(history, str):
-        raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
-    return history
+    return listed("history", history, "item ids")
 
 
 def read_requests(
@@ -115,7 +113,7 @@ def read_requests(
     """
     users = [_history(history, number) for number, history in enumerate(listed("histories", histories, "histories"))]
     readers: dict[str, tuple[Any, Callable[[list[Any], int], list[Any]]]] = {
-        "event_types": (event_types, lambda row, _: ["" if is_missing(value) else str(value) for value in row]),
+        "event_types": (event_types, _types),
         "ratings": (ratings, ratings_of),
         "timestamps": (timestamps, lambda row, _: row),
         "event_texts": (
@@ -146,7 +144,7 @@ def _history(history: Any, number: int) -> list[str]:
 def _item_id(value: Any, number: int, place: int) -> str:
     """Normalise an item id as tables do: whole floats become integers, blanks around are removed."""
     if isinstance(value, str):
-        return value.strip()
+        return whole_text(f"history {number}: the item id at place {place}", value.strip())
     where = f"history {number} has no item id at place {place}"
     if is_missing(value):
         raise ValueError(f"{where}: the value is missing; leave the event out")
@@ -156,6 +154,11 @@ def _item_id(value: Any, number: int, place: int) -> str:
         if float(value).is_integer() and abs(float(value)) < _EXACT_FLOATS:
             return str(int(float(value)))
     raise ValueError(f"{where} but {kind_of(value)}; give ids as text")
+
+
+def _types(row: list[Any], number: int) -> list[str]:
+    named = f"event_types of history {number}: a type"
+    return ["" if is_missing(value) else whole_text(named, str(value)) for value in row]
 
 
 def _details(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from .vocabulary import UNKNOWN_ROW, VOCABULARY_FILE, ItemVocabulary
 
 logger = logging.getLogger(__name__)
 
+_MOST_WARNINGS = 100
+"""Unknown event types that are warned of, each once; a service can be sent any number of them."""
 _HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 
 
@@ -88,6 +91,7 @@ class XCatProcessor(AskReading, ProcessorMixin):
         self.reads_texts = reads_texts
         self.item_prompt, self.query_prompt = item_prompt, query_prompt
         self.image_settings = None if image_settings is None else dict(image_settings)
+        self._warned_of = set[str]()
         super().__init__(tokenizer, **kwargs)
 
     @property
@@ -240,8 +244,9 @@ class XCatProcessor(AskReading, ProcessorMixin):
     ) -> list[dict[str, Any]]:
         """Histories of external ids as dataset rows (`items`, `event_types`, `ratings`, `timestamps`).
 
-        Unknown items and event types are read as unknown. A warning counts the events of unknown type; unknown items
-        have index `UNKNOWN_ROW`, and the caller counts them. An event without a type has the `default_event_type`.
+        Unknown items and event types are read as unknown. A warning counts the events of unknown type, once per type;
+        unknown items have index `UNKNOWN_ROW`, and the caller counts them. An event without a type has the
+        `default_event_type`.
         """
         if isinstance(histories, str) or any(isinstance(history, str) for history in histories):
             raise ValueError("histories is a list of lists of item ids, one list per user; got a plain string")
@@ -251,7 +256,7 @@ class XCatProcessor(AskReading, ProcessorMixin):
             if given is not None and len(given) != len(histories):
                 raise ValueError(f"{name} must have one list per history: {len(histories)}, got {len(given)}")
         codes = {name: code for code, name in enumerate(self.event_types, start=1)}
-        rows, kinds = [], list[str]()
+        rows, kinds = [], Counter[str]()
         for user, ids in enumerate(histories):
             if not len(ids):
                 raise ValueError(f"history {user} is empty; give at least one item id")
@@ -259,20 +264,26 @@ class XCatProcessor(AskReading, ProcessorMixin):
             size = len(items)
             named = [kind or self.default_event_type for kind in values_of(event_types, user, size, "event_types", "")]
             rated = values_of(ratings, user, size, "ratings", None)
-            kinds.extend(kind for kind in named if codes and kind and kind not in codes)
+            kinds.update(kind for kind in named if codes and kind and kind not in codes)
             rows.append({
                 "items": items,
                 "event_types": [codes.get(kind, 0) for kind in named],
                 "ratings": [np.nan if r is None else r for r in ratings_of(rated, user)],
                 "timestamps": seconds_of(values_of(timestamps, user, size, "timestamps", None), user),
             })  # fmt: skip
-        if kinds:
+        self._warn_of_types(kinds, sum(map(len, histories)))
+        return rows
+
+    def _warn_of_types(self, kinds: Mapping[str, int], events: int) -> None:
+        """Warn of event types that are unknown, of each type once; of too many types no more."""
+        new = {kind: count for kind, count in kinds.items() if kind not in self._warned_of}
+        if new and len(self._warned_of) < _MOST_WARNINGS:
+            self._warned_of.update(new)
             logger.warning(
                 "%d of %d events have a type that the model was not trained on, for example %r (masked); it was "
-                "trained on %s",
-                len(kinds), sum(map(len, histories)), mask(kinds[0]), ", ".join(map(repr, codes)),
+                "trained on %s; later events of the type are read as unknown without a warning",
+                sum(new.values()), events, mask(next(iter(new))), ", ".join(map(repr, self.event_types)),
             )  # fmt: skip
-        return rows
 
     def collate(
         self,
@@ -326,6 +337,7 @@ class XCatProcessor(AskReading, ProcessorMixin):
         values: dict[str, Any] = super().to_dict()
         values.pop("vocabulary", None)
         values.pop("tokenizer", None)
+        values.pop("_warned_of", None)
         for name in ("interest_settings", "event_settings"):
             if getattr(self, name) is None:
                 values.pop(name, None)

@@ -71,12 +71,19 @@ class ItemVocabulary:
     def encode(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Item indices of external ids, as int64; an id outside the catalogue becomes `UNKNOWN_ROW`."""
         if not isinstance(ids, pa.Array | pa.ChunkedArray):
-            if len(ids) * _LOOKUP_SHARE < self.num_items:
-                return np.array([self._row_of.get(str(i), UNKNOWN_ROW) for i in ids], dtype=np.int64)
-            ids = pa.array([str(i) for i in ids], pa.string())
+            names = [str(i) for i in ids]
+            if len(names) * _LOOKUP_SHARE < self.num_items:
+                return self._looked_up(names)
+            try:
+                ids = pa.array(names, pa.string())
+            except UnicodeEncodeError:  # half a character, which no id of the catalogue has
+                return self._looked_up(names)
         index = pc.index_in(pc.cast(ids, pa.string()), value_set=self._ids)
         rows = pc.fill_null(pc.add(pc.cast(index, pa.int64()), NUM_SPECIAL_ROWS), UNKNOWN_ROW)
         return np.array(rows.to_numpy(zero_copy_only=False) if isinstance(rows, pa.Array) else rows.to_numpy())
+
+    def _looked_up(self, names: Sequence[str]) -> np.ndarray:
+        return np.array([self._row_of.get(name, UNKNOWN_ROW) for name in names], dtype=np.int64)
 
     @cached_property
     def _row_of(self) -> dict[str, int]:

@@ -104,7 +104,7 @@ def index_items(
     recommender.index = replace(recommender.index, report=live)
     recommender.save_index(output)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-    return WrittenIndex(output, live, size, added, deleted, notes)
+    return WrittenIndex(output, live, size, added, deleted, (*notes, *(added.notes if added else ())))
 
 
 def _opened(recommender: XCatRecommender, folder: Path) -> tuple[tuple[str, ...], str | None]:

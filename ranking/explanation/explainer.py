@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import torch
 
+from ...modeling_xcat.arguments_xcat import is_missing, kind_of
 from ...modeling_xcat.asks_xcat import Asks
 from ...modeling_xcat.explanation_xcat import COMPARED, Influences, list_influences, log_odds, places_among
 from ...modeling_xcat.filters_xcat import Filters
@@ -105,9 +106,10 @@ class Explanations(Snapshots):
             "queries": query, "texts": texts, "event_types": event_types, "ratings": ratings, "timestamps": timestamps,
             "event_texts": event_texts,
         }  # fmt: skip
+        history = one_history(history)
         of_one: dict[str, Any] = {name: None if value is None else [value] for name, value in given.items()}
         explainer = _Explainer(self, method, language, exclude_seen and not click)
-        row, requests = explainer.row_of(item, history), read_requests([one_history(history)], **of_one)
+        row, requests = explainer.row_of(item, history), read_requests([history], **of_one)
         if click:
             return explainer.explain_click(requests, row, context)
         if context is not None:
@@ -133,6 +135,7 @@ class _Explainer:
         self._method, self._language, self._exclude_seen = method, language, exclude_seen
         self._ranker: ItemRanker = recommender.ranker
         self._vocabulary: ItemVocabulary = recommender.vocabulary
+        self._deleted: torch.Tensor = recommender.index.deleted
 
     @torch.no_grad()
     def explain(self, requests: Requests, row: int, words: bool) -> Explanation:
@@ -165,13 +168,19 @@ class _Explainer:
         Raises:
             ValueError: If that is so.
         """
+        if is_missing(item):
+            raise ValueError(f"item is {kind_of(item)}; give the id of an item")
         row = int(self._vocabulary.encode([str(item)])[0])
         if row < NUM_SPECIAL_ROWS:
             raise ValueError(
                 f"item is {str(item)!r}, which is not in the catalogue; give the id of one of its items, or add the "
                 "item with xcat catalogue"
             )
-        if self._exclude_seen and str(item) in {str(one) for one in one_history(history)}:
+        if self._deleted[row]:
+            raise ValueError(
+                f"item is {str(item)!r}, which is deleted, so no list has it; add it again with add_items"
+            )
+        if self._exclude_seen and str(item) in {str(one) for one in history}:
             raise ValueError(
                 f"item is {str(item)!r}, which is in the history, whose items lists do not have; give "
                 "exclude_seen=False"
@@ -190,13 +199,15 @@ class _Explainer:
         """Score and place, from 1, of an item among all items that the list of a request can have."""
         ranker = self._ranker
         scores = catalogue_scores(ranker.model.model, request.states, request.recent, ranker.items, request.asks)
-        return round(float(scores[0, row]), 6), 1 + int((scores[0] > scores[0, row]).sum())
+        above = (scores[0] > scores[0, row]) & ~self._deleted.to(scores.device)
+        return round(float(scores[0, row]), 6), 1 + int(above.sum())
 
     def _popular_place(self, row: int) -> tuple[int, float]:
         """Place, from 1, and score of an item in the list of popular items."""
         ranker = self._ranker
         counts = ranker.model.model.items.item_counts
-        allowed = torch.arange(len(counts), device=counts.device) >= NUM_SPECIAL_ROWS
+        allowed = ~self._deleted.to(counts.device)
+        allowed[:NUM_SPECIAL_ROWS] = False
         listed = popular_rows(ranker.filter.codes, counts, allowed, self._vocabulary.num_items)
         place = [number for number, _ in listed].index(row)
         return 1 + place, round(float(listed[place][1]), 6)

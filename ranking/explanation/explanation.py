@@ -146,9 +146,17 @@ class Explanation:
 
         Returns:
             The SVG, which needs no other file and no network.
+
+        Raises:
+            ValueError: If the name of the file does not end in .svg.
+            OSError: If there is no such folder, or the file cannot be written.
         """
         from .heat_map import svg_of
 
+        if file is not None and Path(file).suffix.lower() != ".svg":
+            raise ValueError(f"file {os.fspath(file)!r}: a heat map is an SVG; give a name that ends in .svg")
+        if file is not None and not Path(file).parent.is_dir():
+            raise FileNotFoundError(f"file {os.fspath(file)!r}: there is no folder {Path(file).parent}; make it first")
         drawn = svg_of(self)
         if file is not None:
             Path(file).write_text(drawn, encoding="utf-8")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .explanation import Explanation, WordInfluence
+    from .explanation import Counterfactual, Explanation, WordInfluence
 
 WORDS = 3
 """Words that a sentence names."""
@@ -25,8 +25,10 @@ class Phrases:
         that: The only reason.
         first: The first of several reasons.
         without: The place of the item without the first reason.
+        without_same: The same if the place does not change.
         without_any: The same if nothing is left of the history.
         without_click: The probability without the first reason.
+        without_click_same: The same if the probability does not change.
         no_reason: The item has no reason.
         no_click_reason: A click has no reason.
         itself: In place of the title of the item itself.
@@ -52,8 +54,10 @@ class Phrases:
     that: str
     first: str
     without: str
+    without_same: str
     without_any: str
     without_click: str
+    without_click_same: str
     no_reason: str
     no_click_reason: str
     itself: str
@@ -84,8 +88,10 @@ ENGLISH = Phrases(
     that="that item",
     first="the first of these items",
     without="Without {title} it would be number {after}.",
+    without_same="Without {title} its score would be lower, and it would still be number {after}.",
     without_any="Without {title} the history is empty, and it would be number {after} of the popular items.",
     without_click="Without {title} the probability would be {after}.",
+    without_click_same="Without {title} the probability would be a little lower, but still {after}.",
     no_reason="{item} is number {before}. No single item of the history carries it.",
     no_click_reason="No single item of the history raises it by much.",
     itself="its own earlier events",
@@ -111,8 +117,10 @@ CHINESE = Phrases(
     that="这件商品",
     first="其中第一件",
     without="如果没有{title}，它会排在第 {after} 位。",
+    without_same="如果没有{title}，它的得分会降低，但仍排在第 {after} 位。",
     without_any="如果没有{title}，历史记录就是空的，它会排在热门商品的第 {after} 位。",
     without_click="如果没有{title}，概率会是 {after}。",
+    without_click_same="如果没有{title}，概率会略低，但仍是 {after}。",
     no_reason="{item}排在第 {before} 位。历史记录中没有哪一件商品单独支撑它。",
     no_click_reason="历史记录中没有哪一件商品明显提高这个概率。",
     itself="它自己以前的记录",
@@ -163,13 +171,20 @@ def _first(found: Explanation, said: Phrases, item: str) -> list[str]:
     ]
     template = said.click_reasons if clicks else said.reasons
     parts.append(template.format(item=item, before=before, reasons=said.joined(reasons)))
-    for other in found.counterfactuals[:1]:
-        if other.probability is not None:
-            template, after = said.without_click, f"{other.probability:.1%}"
-        else:
-            template, after = said.without if other.basis != "popular" else said.without_any, f"{other.rank:,}"
-        parts.append(template.format(title=_first_reason(found, said), after=after))
-    return parts
+    first = _first_reason(found, said)
+    return parts + [_without(found, other, said).format(title=first) for other in found.counterfactuals[:1]]
+
+
+def _without(found: Explanation, other: Counterfactual, said: Phrases) -> str:
+    """The template of the place, or the probability, without the first reason; its title is left to fill in."""
+    if other.probability is not None:
+        after, same = f"{other.probability:.1%}", f"{found.probability:.1%}" == f"{other.probability:.1%}"
+        template = said.without_click_same if same else said.without_click
+    elif other.basis == "popular":
+        after, template = f"{other.rank:,}", said.without_any
+    else:
+        after, template = f"{other.rank:,}", said.without_same if other.rank == found.rank else said.without
+    return template.replace("{after}", after)
 
 
 def _first_reason(found: Explanation, said: Phrases) -> str:

@@ -141,11 +141,14 @@ def save_index(
 
 
 def check_index_folder(folder: Path) -> None:
-    """Refuse a folder with files that are not of an index.
+    """Refuse a folder with files that are not of an index, and a file.
 
     Raises:
-        OSError: If it has other files.
+        OSError: If it is so.
     """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"folder {folder}: {there} is a file; give another folder")
     others = [path for path in folder.iterdir() if not _is_ours(path)] if folder.is_dir() else []
     if others:
         raise FileExistsError(f"{folder} has {others[0].name}, which is not of an index; give another folder")

@@ -55,8 +55,7 @@ class MaxPerCategory:
     most: int
 
     def __post_init__(self) -> None:
-        if self.most < 1:
-            raise ValueError(f"most is {self.most}; give a whole number from 1, such as 3")
+        object.__setattr__(self, "most", whole_number("most", self.most))
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:
         """(users, n) 1 for items within the maximum of their category, 0 for the others."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
+from ...modeling_xcat.arguments_xcat import whole_text
 from ..requests import read_requests
 
 
@@ -52,6 +53,8 @@ def read_event(event: str | SessionEvent, now: int) -> tuple[SessionEvent, str]:
         (1706659200, '["tent", "", 1706659200, "e1"]')
     """
     given = event if isinstance(event, SessionEvent) else SessionEvent(event)
+    if isinstance(given.item_id, str):
+        whole_text("item_id", given.item_id)
     read = read_requests(
         [[given.item_id]],
         event_types=[[given.event_type]],
@@ -60,10 +63,13 @@ def read_event(event: str | SessionEvent, now: int) -> tuple[SessionEvent, str]:
         event_texts=[[given.text]],
     )
     assert read.event_types and read.ratings and read.timestamps and read.event_texts
-    time = read.timestamps[0][0]
+    time, item = read.timestamps[0][0], read.histories[0][0]
+    if not item:
+        raise ValueError("item_id is empty; give the id of an item")
     stored = replace(
-        given, item_id=read.histories[0][0], event_type=read.event_types[0][0], rating=read.ratings[0][0],
-        timestamp=now if time is None else time, text=read.event_texts[0][0] or "", event_id=str(given.event_id),
+        given, item_id=item, event_type=read.event_types[0][0], rating=read.ratings[0][0],
+        timestamp=now if time is None else time, text=read.event_texts[0][0] or "",
+        event_id=whole_text("event_id", str(given.event_id)),
     )  # fmt: skip
     own = stored.event_id or ("" if time is not None else uuid4().hex)
     return stored, json.dumps([stored.item_id, stored.event_type, time, own], ensure_ascii=False)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from ...modeling_xcat.arguments_xcat import is_missing, kind_of, whole_number
+from ...modeling_xcat.arguments_xcat import is_missing, kind_of, whole_number, whole_text
 from ...modeling_xcat.conditions_xcat import EXCLUDING, Condition, conditions_of
 from ...modeling_xcat.past_xcat import XCatPast
 from ...modeling_xcat.recommending_xcat import Recommendations
@@ -225,6 +225,7 @@ class Session:
             raise ValueError("remember: there is nothing to remember; give a text, or filters=")
         if text is not None and (not isinstance(text, str) or not text.strip()):
             raise ValueError(f"remember: text is {text!r}; give a text that is not empty")
+        whole_text("remember: text", text or "")
         for condition in conditions:
             self.sessions.recommender.ranker.filter.check(condition)
         for statement in _statements(text, conditions):
@@ -298,4 +299,4 @@ def _user_id(user: Any, name: str = "user") -> str:
         raise ValueError(f"{name} is {kind_of(user)} without a value; give an id")
     if not isinstance(user, str | Real):
         raise ValueError(f"{name} is {kind_of(user)}; give one id, as text")
-    return str(user).strip()
+    return whole_text(name, str(user).strip())

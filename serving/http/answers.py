@@ -57,6 +57,7 @@ class ItemsAnswer(BaseModel):
     items: int
     new: int
     catalogue: int
+    notes: list[str] = Field([], description="Values that could not be used, such as a price in words.")
 
 
 class ErrorAnswer(BaseModel):

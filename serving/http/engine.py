@@ -241,7 +241,8 @@ class Engine:
         except (ValueError, TypeError) as error:
             raise InvalidRequestError(str(error)) from error
         _save(now)
-        return {"items": len(items), "new": added.new, "catalogue": now.recommender.vocabulary.num_items}
+        size = now.recommender.vocabulary.num_items
+        return {"items": len(items), "new": added.new, "catalogue": size, "notes": list(added.notes)}
 
     def delete_items(self, ids: list[str]) -> int:
         """Leave items out of all later lists; returns how many were in them before.

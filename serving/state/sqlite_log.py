@@ -162,10 +162,11 @@ class SQLiteLog:
             TimeoutError: If another process keeps the write-ahead log from being emptied; call it again.
         """
         self._expire_user(user)
-        gone = 0
-        for table in ("events", "statements"):
-            gone += self._delete(f"DELETE FROM {table} WHERE user = ?", (user,))
-        with self._lock:
+        with self._change() as base:
+            gone = sum(
+                base.execute(f"DELETE FROM {table} WHERE user = ?", (user,)).rowcount
+                for table in ("events", "statements")
+            )
             self._known.pop(user, None)
         self._empty_write_ahead_log()
         return bool(gone)

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
+from ...modeling_xcat.arguments_xcat import kind_of
 from ...ranking.sessions.log import EventLog, MemoryLog
 from .redis_log import RedisLog
 from .sqlite_log import SQLiteLog
 
 MEMORY = "memory:"
+_FORMS = "give 'memory:', 'sqlite:///state.db' or 'redis://localhost:6379/0'"
 
 
 def open_state(
@@ -29,6 +31,8 @@ def open_state(
         OSError: If the file cannot be opened, is no log of sessions, or no server answers.
         MissingExtraError: If redis is not installed.
     """
+    if not isinstance(url, str):
+        raise ValueError(f"state is {kind_of(url)}; {_FORMS}")
     scheme, path = url.partition(":")[0], unquote(urlsplit(url).path)
     if url == MEMORY:
         return MemoryLog(expire_after, clock)
@@ -36,6 +40,4 @@ def open_state(
         return SQLiteLog(path[1:], expire_after, clock)
     if scheme in ("redis", "rediss"):
         return RedisLog(url, expire_after)
-    raise ValueError(
-        f"state begins with {scheme!r}; give 'memory:', 'sqlite:///state.db' or 'redis://localhost:6379/0'"
-    )
+    raise ValueError(f"state begins with {scheme!r}; {_FORMS}")

@@ -62,6 +62,7 @@ ARGUMENTS = {
     "an option without its value": (["--hidden-size", "--use-cpu"], ["--hidden-size", "number"]),
     "no such activation": (["--hidden-act", "gello"], ["--hidden-act", "'gello'", "gelu"]),
     "no such memory": (["--memory-sources", "images"], ["--memory-sources", "images", "item_text"]),
+    "images twice": (["--images", "front", "--images", "back"], ["--images is given 2 times: front, back; give one"]),
     "no such feature": (["--item-features", "size"], ["--item-features", "'size'", "brand"]),
     "texts longer than the encoder reads": (["--max-text-length", "999"], ["--max-text-length", "999", "64"]),
     "no such logger": (["--report-to", "papyrus"], ["papyrus", "tensorboard"]),

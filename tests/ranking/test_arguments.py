@@ -54,6 +54,35 @@ def test_unknown_gaps_name_their_remedy(recommender):
     assert any("give timestamps= for all events" in note for note in found.notes)
 
 
+def test_half_characters_are_named(recommender):
+    half = "anna\ud800"
+    session = recommender.session("anna")
+    calls = {
+        "history 0: the item id at place 1": lambda: recommender.recommend(["item-01", half]),
+        "event_types of history 0: a type": lambda: recommender.recommend(["item-01"], event_types=[half]),
+        "user": lambda: recommender.session(half),
+        "item_id": lambda: session.append(half),
+        "event_id": lambda: session.append("item-01", event_id=half),
+        "item": lambda: session.hide(half),
+        "remember: text": lambda: session.remember(half),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=rf"^{name} has half a character \(a lone surrogate\) at place 4; give"):
+            call()
+    with pytest.raises(ValueError, match=r"^items: the value 'xxxxx' \(masked\) has half a character"):
+        recommender.add_items({"item_id": [half], "title": ["a tent"]})
+    assert not session.events and not session.stated
+    for ids in ([half], [half] * 1000):  # looked up one by one, and by Arrow
+        with pytest.raises(ValueError, match="are not items of the catalogue"):
+            recommender.delete_items(ids)
+
+
+def test_an_event_needs_an_item(recommender):
+    for empty in ("", "  "):
+        with pytest.raises(ValueError, match="item_id is empty; give the id of an item"):
+            recommender.session("anna").append(empty)
+
+
 @pytest.mark.parametrize("name", ["ratings", "history", "exclude_seen", "k", "timestamp", "labels"])
 def test_score_catalogue_refuses_inputs_that_make_no_difference(name, recommender):
     inputs = recommender.processor([["item-01", "item-02"]], ratings=[[1.0, 5.0]])

@@ -107,6 +107,15 @@ def test_numbers_are_those_of_the_catalogue_whether_they_are_texts_or_not() -> N
         found.add_items({"item_id": ["i1"], "stock": ["many"]})
 
 
+def test_prices_that_are_no_numbers_are_noted() -> None:
+    found = indexed("exact")
+    assert not found.add_items(NEW).notes
+    for price in ("cheap", float("inf")):
+        (note,) = found.add_items({"item_id": ["new-1"], "price": [price]}).notes
+        assert note.startswith(f"items, column price: 1 rows have no number, for example {price!r}")
+    assert ids(found.recommend([], 1, filters=["item_id=new-1", "price=5"])) == ["new-1"], "the old price stays"
+
+
 def test_unknown_ids_and_other_indexes_are_errors() -> None:
     found = indexed("exact")
     with pytest.raises(ValueError, match=r"ids: 1 of 2 are not items of the catalogue, for example 'kite'"):

@@ -172,11 +172,18 @@ def test_kinds_of_events_that_the_model_does_not_know_are_said(caplog: pytest.Lo
             start.processor.history_rows([["item-03", "item-10"]], event_types=[["purchase", ""]])
             assert not caplog.records
             start.processor.history_rows([["item-03", "item-10"]], event_types=[["Purchase", "view"]])
+            assert "1 of 2 events have a type that the model was not trained on, for example 'Xxxxxxxx' (masked)" in (
+                caplog.text
+            )
+            for _ in range(3):
+                start.processor.history_rows([["item-03"] * 3], event_types=[["Purchase", "gift", "view"]])
+            assert len(caplog.records) == 2 and "1 of 3 events" in caplog.records[1].message, "once per type"
+            for number in range(200):
+                start.processor.history_rows([["item-03"]], event_types=[[f"type {number}"]])
+            assert len(caplog.records) == 100, "a service can be sent any number of types"
     finally:
         start.processor.event_types = kinds
-    assert (
-        "1 of 2 events have a type that the model was not trained on, for example 'Xxxxxxxx' (masked)" in caplog.text
-    )
+    assert "_warned_of" not in start.processor.to_dict()
 
 
 def test_filters_exclude_exactly_their_items() -> None:
@@ -301,8 +308,8 @@ def test_texts_alone_are_a_basis_for_a_model_that_reads_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"history": {"item-03": 1}}, "history 0 is a list of item ids; got a value of type dict"),
-        ({"history": None}, "history 0 is a list of item ids; got None"),
+        ({"history": {"item-03": 1}}, "history is a list of item ids; got a value of type dict"),
+        ({"history": None}, "history is a list of item ids; got None"),
         ({"history": ["item-03", None]}, "history 0 has no item id at place 1: the value is missing"),
         ({"history": ["item-03", 1.5]}, "history 0 has no item id at place 1 but a value of type float"),
         ({"history": ["item-03"], "k": 2.5}, "k is 2.5; give a whole number"),

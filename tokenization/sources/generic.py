@@ -13,6 +13,7 @@ import pyarrow.compute  # makes it an attribute of pa
 import pyarrow.ipc  # likewise
 import pyarrow.parquet  # likewise
 
+from ..masking import mask
 from ..tables.problems import TableError, TableProblem
 from .csv_files import find_separator, read_csv
 from .foreign_fields import name_all
@@ -108,7 +109,13 @@ def load_table(
         return tidy_header(source.collect(), [], label)
     if isinstance(source, str | Path):
         return tidy_header(*_read_path(source, label, encoding), label)
-    return tidy_header(*_read_object(source, label), label)
+    try:
+        return tidy_header(*_read_object(source, label), label)
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{label}: the value {mask(str(error.object))!r} (masked) has half a character (a lone surrogate) at "
+            f"place {error.start}; give whole texts, such as text.encode('utf-8', 'replace').decode()"
+        ) from None
 
 
 def _read_object(source: Any, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:

@@ -105,10 +105,32 @@ def test_new_customers_and_what_cannot_be_explained() -> None:
         "context is for the probability of a click": {"item": "pegs", "context": {"price": 1}},
         "does not read queries": {"item": "pegs", "query": "warm"},
         "does not read texts of users": {"item": "pegs", "texts": ["warm"]},
+        "item is None; give the id of an item": {"item": None},
     }  # fmt: skip
     for message, given in refused.items():
         with pytest.raises(ValueError, match=message):
             using.explain(["tent"], **given)
+    with pytest.raises(ValueError, match="history is a list of item ids; got None"):
+        using.explain(None, "pegs")
+    once = (one for one in ["tent", "soap"])
+    assert using.explain(once, "soap", exclude_seen=False).to_dict() == again.to_dict(), "read once"
+
+
+def test_a_deleted_item_has_no_place_and_takes_none() -> None:
+    whole = shop({("tent", "pegs"): 0.5})
+    using = XCatRecommender(whole.model, whole.processor)
+    gone = using.recommend(["tent"], 1)[0].item_id
+    popular = using.recommend([], 1)[0].item_id
+    using.delete_items([gone, popular])
+    for history in (["tent"], []):
+        with pytest.raises(ValueError, match=f"item is '{gone}', which is deleted, .* add it again with add_items"):
+            using.explain(history, gone)
+        listed = [one.item_id for one in using.recommend(history, len(ITEMS))]
+        if not history:
+            assert [using.explain([], item).rank for item in listed] == list(range(1, len(listed) + 1))
+        assert using.explain(history, listed[0]).rank == 1
+    using.add_items({"item_id": [gone], "title": [gone]})
+    assert using.explain(["tent"], gone).rank == rank_of(using, ["tent"], gone)
 
 
 def test_words_of_the_item_of_the_reason_and_of_the_query() -> None:

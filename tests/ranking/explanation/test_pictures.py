@@ -64,8 +64,19 @@ CLICK = Explanation(
         (replace(CLICK, because=(), counterfactuals=()), 'The probability of a click on "Tent" is 50.0%. No single '
          "item of the history raises it by much.",
          "《Tent》被点击的概率是 50.0%。历史记录中没有哪一件商品明显提高这个概率。"),
+        (replace(POPULAR, basis="history", rank=1, because=(BOOTS,),
+                 counterfactuals=(Counterfactual("b", "Boots <1>", 1, 2.0, "history"),)),
+         '"Tent" is number 1 because of "Boots <1>" (40%). Without that item its score would be lower, and it would '
+         "still be number 1.",
+         "《Tent》排在第 1 位，是因为《Boots <1>》（40%）。如果没有这件商品，它的得分会降低，但仍排在第 1 位。"),
+        (replace(CLICK, counterfactuals=(Counterfactual("b", "Boots <1>", None, -1.0, "history", 0.4999),)),
+         'The probability of a click on "Tent" is 50.0%. It is so high because of "Boots <1>" (40%). Without that '
+         "item the probability would be a little lower, but still 50.0%.",
+         "《Tent》被点击的概率是 50.0%。概率这么高，是因为《Boots <1>》（40%）。"
+         "如果没有这件商品，概率会略低，但仍是 50.0%。"),
     ],
-    ids=["reasons", "none", "popular", "query", "texts", "itself", "click", "click without reasons"],
+    ids=["reasons", "none", "popular", "query", "texts", "itself", "click", "click without reasons", "same place",
+         "same probability"],
 )  # fmt: skip
 def test_sentences(found: Explanation, english: str, chinese: str) -> None:
     assert found.sentence == english
@@ -89,6 +100,14 @@ def test_a_heat_map_is_a_picture_by_itself(found: Explanation, tmp_path: Path) -
             assert 0 < float(one.get("y", 0)) < height
             size = float(one.get("font-size", 0))
             assert float(one.get("x", 0)) + text_width("".join(one.itertext()), size) <= WIDTH
+
+
+def test_files_that_cannot_have_a_heat_map_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"why\.png': a heat map is an SVG; give a name that ends in \.svg"):
+        FOUND.heat_map(tmp_path / "why.png")
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere; make it first"):
+        FOUND.heat_map(tmp_path / "nowhere" / "why.svg")
+    assert not list(tmp_path.iterdir())
 
 
 def test_colours_follow_the_influences() -> None:

@@ -96,6 +96,9 @@ def test_other_folders_and_other_checkpoints_are_refused(tmp_path: Path) -> None
         recommender().save_index(tmp_path)
     with pytest.raises(IndexFilesError, match=r"has no index\.json"):
         recommender().load_index(tmp_path)
+    for place in (tmp_path / "photo.jpg", tmp_path / "photo.jpg" / "index"):
+        with pytest.raises(NotADirectoryError, match=r"photo\.jpg is a file; give another folder"):
+            recommender().save_index(place)
     place = saved(tmp_path / "index")
     other = recommender()
     other.add_items(ADDED)

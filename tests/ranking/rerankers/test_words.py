@@ -46,6 +46,8 @@ def test_words():
         ("mmr=2", "diversity is 2"),
         ("mmr=0.1:2:3", "3 arguments do not fit"),
         ("max-per", "0 arguments do not fit"),
+        ("max-per-category=1.5", "most is 1.5; give a whole number"),
+        ("max-per-category=nan", "most is nan; give a whole number"),
         ("sample=1,mmr=0.3", "comes last"),
         ([3], "rerank holds a value of type int"),
     ],

@@ -165,6 +165,16 @@ def test_no_byte_of_a_deleted_user_stays_in_the_files(tmp_path: Path) -> None:
     log.close()
 
 
+def test_a_user_is_deleted_in_one_transaction(tmp_path: Path) -> None:
+    log, done = SQLiteLog(tmp_path / "state.db"), list[str]()
+    log.append("u", TENT, "1")
+    log.state("u", HIDDEN)
+    log._base.set_trace_callback(done.append)
+    assert log.delete("u")
+    assert [one.split()[0] for one in done if not one.startswith("PRAGMA")] == ["BEGIN", "DELETE", "DELETE", "COMMIT"]
+    log.close()
+
+
 def test_a_reader_of_another_process_is_told_that_bytes_are_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +263,9 @@ def test_urls_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         opened = open_state(url)
         assert isinstance(opened, SQLiteLog) and (tmp_path / place).exists()
         opened.close()
+    for other in (None, tmp_path / "state.db"):
+        with pytest.raises(ValueError, match=r"state is (None|a value of type PosixPath); give 'memory:'"):
+            open_state(other)  # type: ignore[arg-type]
     for wrong in ("state.db", "sqlite://state.db", "sqlite:///", "mysql://h/x"):
         with pytest.raises(ValueError, match="give 'memory:'"):
             open_state(wrong)
