@@ -125,6 +125,15 @@ def _is_groupable(kind: pa.DataType) -> bool:
     return bool(texts or pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
+def _has_repeats(vocabulary: ItemVocabulary, name: str) -> bool:
+    """Whether two items can share a value of a column; a file name per item groups nothing."""
+    column = vocabulary.column(name)
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return True
+    values = pc.utf8_trim_whitespace(pc.cast(column.drop_null(), pa.large_string()))
+    return bool(pc.count_distinct(values).as_py() < len(values))
+
+
 def read_groups(vocabulary: ItemVocabulary, target: str) -> ItemGroups:
     """Read the groups of a column.
 
@@ -164,7 +173,7 @@ def _unusable(vocabulary: ItemVocabulary, target: str) -> ValueError:
         what = f"no item has a value in column {target}"
     else:
         what = f"column {target} contains {fields.field(target).type}, not names of groups"
-    known = [name for name in group_columns(vocabulary) if name != target]
+    known = [name for name in group_columns(vocabulary) if name != target and _has_repeats(vocabulary, name)]
     return ValueError(
         f"target is {target!r}: {what}; give one of {', '.join(known) or '(no column groups the items)'}"
     )

@@ -22,6 +22,7 @@ VOCABULARY = ItemVocabulary(
         "brand": ["Acme", " Acme", None, ""],
         "shelf": [7, 8, 7, 8],
         "price": [1.0, 2.0, 3.0, 4.0],
+        "picture": ["a.png", "b.png", None, "d.png"],
         "campaign": pa.array([["1", "2"], ["2", "2"], [], None]),
         "empty": pa.array([None] * 4, pa.string()),
     })
@@ -33,13 +34,13 @@ def test_groups_of_texts_numbers_and_lists() -> None:
     assert (brand.names, brand.rows.tolist(), brand.codes.tolist()) == (["Acme"], [2, 3], [0, 0])
     assert (shelf.names, shelf.codes.tolist()) == (["7", "8"], [0, 1, 0, 1])
     assert (campaign.names, campaign.rows.tolist(), campaign.codes.tolist()) == (["1", "2"], [2, 2, 3], [0, 1, 1])
-    assert group_columns(VOCABULARY) == ["brand", "shelf", "campaign"]
+    assert group_columns(VOCABULARY) == ["brand", "shelf", "picture", "campaign"]
 
 
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("colour", "the items have no column 'colour'; give one of brand, shelf, campaign"),
+        ("colour", "the items have no column 'colour'; give one of brand, shelf, campaign$"),
         ("title", "column title describes single items"),
         ("price", "column price contains double, not names of groups"),
         ("empty", "no item has a value in column empty"),
