@@ -18,6 +18,9 @@ def serve(
     index: Annotated[
         Path | None, typer.Option(help="Folder of an index; added and deleted items are saved in it.")
     ] = None,
+    support_log: Annotated[
+        Path | None, typer.Option(help="Table with the columns question and answer, for /chat, such as support.csv.")
+    ] = None,
     api_key_file: Annotated[Path | None, typer.Option(help="File with one key per line, such as keys.txt.")] = None,
     cors_origins: Annotated[
         str | None, typer.Option(help="Web pages that may call the service: https://shop.example,https://b.example.")
@@ -43,7 +46,7 @@ def serve(
         bool, typer.Option("--json", help="Print one JSON object with the URL when the service answers.")
     ] = False,
 ) -> None:
-    """Answer requests over HTTP: lists, events, items and users. Needs the extra serve.
+    """Answer requests over HTTP: lists, chats, events, items and users. Needs the extra serve.
 
     Every option is also an environment variable, such as XCAT_SERVE_PORT. The page /docs describes the requests.
 
@@ -63,9 +66,9 @@ def serve(
     origins = None if cors_origins is None else tuple(one.strip() for one in cors_origins.split(",") if one.strip())
     settings = ServeSettings.from_environment(
         {
-            "host": host, "port": port, "store": store, "index": index, "api_key_file": api_key_file,
-            "cors_origins": origins, "workers": workers, "max_waiting": max_waiting, "max_delay": max_delay,
-            "max_batch": max_batch, "max_body_bytes": max_body_bytes, "max_k": max_k,
+            "host": host, "port": port, "store": store, "index": index, "support_log": support_log,
+            "api_key_file": api_key_file, "cors_origins": origins, "workers": workers, "max_waiting": max_waiting,
+            "max_delay": max_delay, "max_batch": max_batch, "max_body_bytes": max_body_bytes, "max_k": max_k,
             "timeout": timeout, "expire_after": expire_after, "drain": drain,
         }
     )  # fmt: skip

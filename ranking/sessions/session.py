@@ -169,7 +169,7 @@ class Session:
         using = self.sessions.recommender
         with self.sessions.record(self.user) as (record, past):
             stated, texts = _stated(record.statements)
-            stated = [one for one in stated if self._applies(one)]
+            stated = [*filter(self._applies, stated)]
             options["filters"] = [*conditions_of(options.get("filters", ())), *stated]
             reads = bool(using.text_columns) or using.model.model.reads_user_texts
             if texts and reads:
@@ -203,6 +203,11 @@ class Session:
                 raise
             return False
         return True
+
+    @property
+    def filters(self) -> list[Condition]:
+        """What the user stated as conditions on items; hidden items are one."""
+        return [*filter(self._applies, _stated(self.stated)[0])]
 
     @property
     def events(self) -> tuple[SessionEvent, ...]:

@@ -6,14 +6,18 @@ from ...lazy_names import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .catalogue import ChatCatalogue as ChatCatalogue
     from .dialogue import Understood as Understood
     from .session import ChatSession as ChatSession
     from .session import ChatTurn as ChatTurn
+    from .state import ChatState as ChatState
 
 _EXPORTS = {
     "ChatSession": ".session",  # a dialogue with one customer
     "ChatTurn": ".session",  # result of one turn
     "Understood": ".dialogue",  # wishes and limits in force
+    "ChatState": ".state",  # a dialogue as plain values, to go on with it
+    "ChatCatalogue": ".catalogue",  # what dialogues about one catalogue share
 }
 
 __all__ = [*_EXPORTS]

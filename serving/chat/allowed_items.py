@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -53,14 +54,25 @@ class AllowedItems:
         self.prices = np.full(vocabulary.num_items, np.nan)
         if "price" in vocabulary.table.column_names:
             self.prices = self._conditions.numbers("price").numpy()[NUM_SPECIAL_ROWS:]
+        self._within: np.ndarray | None = None
         self._currencies: np.ndarray | None = None
         if "currency" in vocabulary.table.column_names:
             stated = vocabulary.table["currency"].to_pylist()
             self._currencies = np.array([_CODES.get(str(code).lower(), str(code).upper()) for code in stated])
 
+    def within(self, listable: np.ndarray) -> AllowedItems:
+        """The same filters over some of the items only.
+
+        Args:
+            listable: (items,) True for the items that may be listed at all.
+        """
+        same = copy(self)
+        same._within = listable
+        return same
+
     def __call__(self, state: Understood) -> np.ndarray:
         """(items,) True for the items that keep all limits and wishes with a name (category, brand)."""
-        allowed = np.ones(self._vocabulary.num_items, dtype=bool)
+        allowed = np.ones(self._vocabulary.num_items, dtype=bool) if self._within is None else self._within.copy()
         for limit in limits_of(state):
             allowed &= self._kept(limit, state)
         return allowed

@@ -288,7 +288,7 @@ def _texts(table: pa.Table) -> pa.Array:
         if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
             if not (pa.types.is_string(column.type.value_type) or pa.types.is_large_string(column.type.value_type)):
                 continue
-            column = pc.binary_join(pc.fill_null(column, []), " ")
+            column = pc.binary_join(pc.fill_null(column, []), pa.scalar(" ", column.type.value_type))
         is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
         if is_text and not _NOT_TEXT.fullmatch(name) and name != "currency":
             columns.append(folded(pc.fill_null(column, "")))

@@ -12,6 +12,8 @@ from .lexicon import Lexicon, PriceWords
 
 _NEAR = 0.25
 """Half width of a price that is meant roughly: "around 20" is 15 to 25."""
+HIGHEST = 1e12
+"""Highest price that is read; a number with 400 digits would be infinite, which JSON does not have."""
 _ROUGH = ("around", "or_so", "bare")
 """Kinds of prices that yield to limits of the same text."""
 _CLAUSE_END = r"[,.;!?|，。；！？]"
@@ -342,7 +344,7 @@ def number_value(text: str, digits: Mapping[str, int]) -> float:
     if written := re.fullmatch(r"([\d,]*\.?\d+)\s*([k百千万]?)", text):
         plain = written[1]
         plain = plain.replace(",", ".") if re.fullmatch(r"\d+,\d{2}", plain) else plain.replace(",", "")
-        return float(plain) * {"": 1, "k": 1000, "百": 100, "千": 1000, "万": 10_000}[written[2]]
+        return min(float(plain) * {"": 1, "k": 1000, "百": 100, "千": 1000, "万": 10_000}[written[2]], HIGHEST)
     total = part = 0.0
     last = 1
     words = re.findall(r"[a-z]+", text) if text.isascii() else list(text)
@@ -361,4 +363,4 @@ def number_value(text: str, digits: Mapping[str, int]) -> float:
                 last = 1
     if not text.isascii() and part and last > 10 and words[-2:-1] and digits.get(words[-2], 0) >= 100:
         part *= last / 10  # 一百五 is 150
-    return total + part
+    return min(total + part, HIGHEST)

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...modeling_xcat.arguments_xcat import whole_number
+from ...modeling_xcat.filters_xcat import Filters
 from ...modeling_xcat.recommending_xcat import Recommendations
 from ...ranking.recommender import XCatRecommender
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
 from ..space_catalogue import price_text
-from .allowed_items import AllowedItems, limit_to_loosen, limits_of, without
+from .allowed_items import limit_to_loosen, limits_of, without
 from .answers import Answers, Shown
-from .catalogue_words import CatalogueWords
+from .catalogue import ChatCatalogue
 from .chinese import CHINESE
 from .dialogue import Understood, refined
 from .english import ENGLISH
 from .lexicon import Lexicon
 from .order import ItemOrder, fitting_rows, reads
 from .reading import Reading, asks_for_service, read_turn
-from .shop_language import ShopLanguage, by_meaning
-from .support_log import SupportLog
+from .shop_language import by_meaning
+from .state import ChatState
 from .text_tokens import MAX_CHARACTERS, folded_text, is_chinese
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 _NAMED_SHARE = 0.1
 """Share of the items of a category with the wanted part of its name in their titles, for the part to be a noun."""
-_EXAMPLES = 3
-"""Categories named as examples when the session asks back."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +73,12 @@ class ChatSession:
         support_log: A table with the columns `question` and `answer`, to answer questions about service from.
         k: Recommendations per turn.
         history: Item ids of the customer, oldest first.
+        filters: Conditions that every listed item has to keep, as in `recommend`.
+        state: The `state` of an earlier session, to go on with its dialogue; None for a new dialogue.
+        catalogue: What sessions of one catalogue share, in place of `recommender` and `support_log`; None to read it.
 
     Raises:
-        ValueError: If `k` is not positive, or `history` is not a list of item ids.
+        ValueError: If `k` is not positive, `history` is not a list of item ids, or a filter cannot be used.
         TableError: If the support log lacks a column or is empty.
     """
 
@@ -87,27 +89,35 @@ class ChatSession:
         support_log: TableSource | None = None,
         k: int = 5,
         history: Sequence[str] = (),
+        filters: str | Sequence[Any] = (),
+        state: ChatState | None = None,
+        catalogue: ChatCatalogue | None = None,
     ) -> None:
         if isinstance(history, str):
             raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
-        self.recommender, self.k, self.history = recommender, whole_number("k", k), list(history)
-        self._words = CatalogueWords(recommender.vocabulary)
-        self._allowed = AllowedItems(recommender.vocabulary, self._words)
-        self._log = None if support_log is None else SupportLog(recommender, support_log)
+        self.k, self.history = whole_number("k", k), list(history)
+        catalogue = catalogue or ChatCatalogue(recommender, support_log)
+        self.recommender = recommender = catalogue.recommender
+        self._words, self._log, self._ids = catalogue.words, catalogue.support_log, catalogue.ids
+        self._language, self._examples = catalogue.language, catalogue.examples
+        listable = recommender.ranker.filter.allowed(Filters(conditions=filters)).cpu().numpy()[NUM_SPECIAL_ROWS:]
+        self._allowed = catalogue.allowed.within(listable)
         self._bought = np.zeros(recommender.vocabulary.num_items, dtype=bool)
         rows = recommender.vocabulary.encode(self.history)
         self._bought[rows[rows >= NUM_SPECIAL_ROWS] - NUM_SPECIAL_ROWS] = True
-        self._language = ShopLanguage(recommender)
-        self._examples = self._words.frequent_categories(_EXAMPLES)
-        self._ids: list[str] = recommender.vocabulary.column("item_id").to_pylist()
-        self._state = Understood()
-        self._shown: tuple[str, ...] = ()
-        self._proposal: Understood | None = None
+        begun = (state or ChatState()).known(catalogue)
+        self._state, self._shown = begun.understood, begun.shown
+        self._proposal, self._noted = begun.proposal, begun.noted
 
     @property
     def understood(self) -> Understood:
         """The wishes and limits in force."""
         return self._state
+
+    @property
+    def state(self) -> ChatState:
+        """The dialogue until now, for `ChatSession(state=)`."""
+        return ChatState(self._state, self._shown, self._proposal, self._noted)
 
     def say(self, text: str) -> ChatTurn:
         """Read one turn of the customer and answer it.
@@ -133,10 +143,17 @@ class ChatSession:
         cut = answers.phrases.cut.format(read=f"{MAX_CHARACTERS:,}", length=f"{len(text):,}")
         notes = (
             cut if len(text) > MAX_CHARACTERS else "",
-            self._language.note(lexicon, is_read) if is_other and turn.understood.request != "service" else "",
+            self._note(lexicon, is_read) if is_other and turn.understood.request != "service" else "",
             answers.negative(reading.negative) if reading.negative else "",
         )
         return replace(turn, answer=answers.sentences(*notes, turn.answer))
+
+    def _note(self, lexicon: Lexicon, is_read: bool) -> str:
+        """The note about the language of the shop; once per language, then empty."""
+        if lexicon.code in self._noted:
+            return ""
+        self._noted = (*self._noted, lexicon.code)
+        return self._language.note(lexicon, is_read)
 
     def _reply(self, folded: str, reading: Reading, lexicon: Lexicon) -> ChatTurn:
         """The turn that answers what was read."""

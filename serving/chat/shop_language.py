@@ -30,7 +30,6 @@ class ShopLanguage:
         found = find_language([str(title) for title in evenly(titles) if title])
         code = None if found is None else CODES[found.name]
         self.code = code if code in PHRASES else None
-        self._said: set[str] = set()
 
     def is_other(self, reading: Reading, lexicon: Lexicon) -> bool:
         """Whether a turn has words in another language than the titles, which no item has."""
@@ -45,15 +44,12 @@ class ShopLanguage:
         return share_unknown_to(self._recommender.processor.tokenizer, [text]) <= UNKNOWN_SHARE
 
     def note(self, lexicon: Lexicon, is_read: bool) -> str:
-        """What a customer has to know about the languages; once per language, then empty.
+        """What a customer has to know about the languages.
 
         Args:
             lexicon: The language of the customer.
             is_read: See `is_read`.
         """
-        if lexicon.code in self._said:
-            return ""
-        self._said.add(lexicon.code)
         phrases = PHRASES[lexicon.code]
         return phrases.other_language_read if is_read else phrases.other_language
 

@@ -38,6 +38,14 @@ class ListAnswer(BaseModel):
     recommendations: list[ItemAnswer]
 
 
+class ChatAnswer(ListAnswer):
+    """A turn of a dialogue; the list is empty if the answer asks back."""
+
+    answer: str = Field(description="The answer in the language of the customer.")
+    understood: dict[str, Any] = Field(description="The wishes and limits in force.")
+    state: dict[str, Any] = Field(description="What the next turn sends along.")
+
+
 class ListsAnswer(BaseModel):
     """Several lists, in the order of the requests."""
 

@@ -56,6 +56,29 @@ class QueryBody(RecommendBody):
     query: str = Field(..., min_length=1, max_length=2_000, examples=["warm tent for two"])
 
 
+class ChatBody(Body):
+    """A turn of a dialogue."""
+
+    message: str = Field(..., min_length=1, max_length=20_000, description="What the customer writes.")
+    state: dict[str, Any] | None = Field(None, description="The state of the last answer; none for a new dialogue.")
+    user_id: Id | None = None
+    history: list[Id] | None = Field(None, max_length=10_000, description="Item ids, oldest first.")
+    k: int = Field(5, ge=1, description="Number of recommendations.")
+    filters: list[str] = Field([], max_length=100, description="Conditions on the catalogue.", examples=[["price<20"]])
+    log: bool = Field(True, description="Log the list, so that reactions can refer to it.")
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [
+                {"message": "tents under 100 dollars, not red", "user_id": "anna"},
+                {"message": "便宜一点的", "state": {"understood": {"language": "zh", "categories": ["帐篷"]}}},
+            ]
+        },
+    )
+
+
 class BatchBody(Body):
     """Several lists in one call."""
 

@@ -18,6 +18,7 @@ from ...ranking.sessions import SessionEvent, Sessions
 from ...ranking.sessions.events import read_event
 from ..feedback import HIDE, FeedbackLog, Impression, Reaction
 from ..state import open_state
+from .chats import Chats
 from .errors import InvalidRequestError, UnknownError
 from .settings import ServeSettings
 
@@ -60,8 +61,11 @@ class Engine:
         self.settings = settings
         self.log = open_state(settings.store, settings.expire_after)
         self.feedback = FeedbackLog(_file_of(settings.store))
+        self.chats = Chats(settings.support_log)
         self._swapping = threading.Lock()
         self.current = self._deployed(checkpoint, settings.index, recommender)
+        if settings.support_log is not None:
+            self.chats.catalogue(self.current.recommender)  # a wrong file is an error of the start
 
     def _deployed(self, checkpoint: str, index: Path | None, recommender: XCatRecommender | None = None) -> Deployment:
         loaded = recommender or XCatRecommender.from_pretrained(checkpoint, index=index)
@@ -196,6 +200,31 @@ class Engine:
         if reaction is not None and new:
             self.feedback.react(reaction)
         return new
+
+    def chat(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer a turn of a dialogue, and log its list.
+
+        Args:
+            request: Fields of `ChatBody`.
+
+        Raises:
+            InvalidRequestError: If a value cannot be used.
+        """
+        now, k = self.current, request["k"]
+        if k > self.settings.max_k:
+            raise InvalidRequestError(f"k is {k}; give {self.settings.max_k} at most")
+        turn, state, history = self.chats.turn(now.recommender, request)
+        told, found = turn.to_dict(), turn.recommendations
+        answer = {
+            "impression_id": None, "checkpoint": now.fingerprint, "basis": found.basis if found else "none",
+            "notes": list(found.notes) if found else [], **told, "state": state.to_dict(),
+        }  # fmt: skip
+        if found and request["log"]:
+            made = {"history": history, "filters": request["filters"], "chat": told["understood"]}
+            impression = self._impression(now, request["user_id"] or "", made, found)
+            self.feedback.show(impression)
+            answer["impression_id"] = impression.id
+        return answer
 
     def explain(self, request: dict[str, Any]) -> dict[str, Any]:
         """Explain an item for a user or a history.

@@ -11,9 +11,10 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from .answers import EventsAnswer, ItemsAnswer, ListAnswer, ListsAnswer, errors
+from .answers import ChatAnswer, EventsAnswer, ItemsAnswer, ListAnswer, ListsAnswer, errors
 from .bodies import (
     BatchBody,
+    ChatBody,
     CheckpointBody,
     EventOrEvents,
     EventsBody,
@@ -82,6 +83,15 @@ class Routes:
         async def query(body: QueryBody, request: Request) -> Response:
             """Recommend items for what a customer asks, in English or Chinese."""
             return await listed(body, request)
+
+        @router.post("/chat", response_model=ChatAnswer, responses=errors())
+        async def chat(body: ChatBody, request: Request) -> Response:
+            """Answer a turn of a dialogue, in English or Chinese; the next turn sends its `state` back."""
+            found = await self.compute(request, lambda: engine.chat(body.model_dump()))
+            self.telemetry.turn(found["understood"]["request"], found["understood"]["language"])
+            if found["recommendations"]:
+                self.telemetry.list(found["basis"])
+            return _json(found)
 
         @router.post("/recommend/batch", response_model=ListsAnswer, responses=errors())
         async def batch(body: BatchBody, request: Request) -> Response:

@@ -22,6 +22,7 @@ class ServeSettings:
         port: Port to listen on; 0 for a free one.
         store: Log of events and lists: "memory:", "sqlite:///state.db", or "redis://HOST:PORT/NUMBER".
         index: Folder of an index (`xcat index`); added and deleted items are saved in it. None for an index in memory.
+        support_log: Table with the columns question and answer, from which chats answer questions about service.
         api_key_file: File with one key per line; None to answer everybody.
         cors_origins: Web pages that may call the service, such as "https://shop.example"; "*" for all.
         workers: Threads that compute lists.
@@ -42,6 +43,7 @@ class ServeSettings:
     port: int = 8000
     store: str = "memory:"
     index: Path | None = None
+    support_log: Path | None = None
     api_key_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
     workers: int = 1

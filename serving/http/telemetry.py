@@ -32,6 +32,7 @@ class Telemetry:
             )
         }
         self._lists = Counter("xcat_lists", "Lists by what they are based on", ["basis"], registry=self.registry)
+        self._turns = Counter("xcat_chat_turns", "Turns of chats", ["request", "language"], registry=self.registry)
         self._events = Counter("xcat_events", "Events", ["result"], registry=self.registry)
         for name, text, value in (
             ("waiting", "Requests that wait for a thread", lambda: gate.waiting),
@@ -58,6 +59,10 @@ class Telemetry:
     def list(self, basis: str) -> None:
         """Count a list."""
         self._lists.labels(basis).inc()
+
+    def turn(self, request: str, language: str) -> None:
+        """Count a turn of a chat by what it asks, see `Understood.request`, and its language."""
+        self._turns.labels(request, language).inc()
 
     def event(self, result: str) -> None:
         """Count an event: "accepted" or "duplicate"."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from xcat_rec.ranking.recommender import XCatRecommender
@@ -12,7 +13,7 @@ from xcat_rec.training.tuning.asks import fit_asks
 
 from ...training.test_trainer import prepared
 from ...training.tuning.test_reranker import by_the_brand
-from .shops import recommender, session
+from .shops import ids, recommender, recommender_of, session
 
 BLUE, BOTH, RED = Shown("A", "5.00", ("blue",)), Shown("B", "", ("blue", "warm")), Shown("C", "", ())
 
@@ -113,3 +114,12 @@ def test_a_model_that_reads_queries_lists_no_other_things_when_limits_leave_out_
     turn = chat.say(f"number over {dear}")
     assert not turn.recommendations and 'with the word "number". The most expensive one costs' in turn.answer
     assert len(chat.say("yes").recommendations) == 3
+
+
+def test_lists_of_texts_are_read() -> None:
+    items = pl.DataFrame({
+        "item_id": ["a", "b"], "title": ["Tent", "Shoe"], "labels": [["family", "warm"], None],
+    })  # fmt: skip
+    shop = recommender_of(items)
+    assert str(shop.vocabulary.table["labels"].type).startswith("large_list")
+    assert ids(ChatSession(shop, k=5).say("something for the family")) == ["a"]

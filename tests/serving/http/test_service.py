@@ -204,7 +204,7 @@ def test_errors_name_field_and_remedy(client: TestClient, path: str, body: Any, 
      b'{"user_id": "a\\u0000b"}', b'{"user_id": "\\ud800"}', b"null", b'{"history": [null]}'],
 )  # fmt: skip
 def test_hostile_bodies_are_no_errors_of_the_service(client: TestClient, content: bytes) -> None:
-    for path in ("/recommend", "/events", "/items"):
+    for path in ("/recommend", "/events", "/items", "/chat"):
         answer = client.post(path, content=content, headers={"content-type": "application/json"})
         assert answer.status_code < 500, (path, answer.text)
 
@@ -285,6 +285,8 @@ def test_a_store_that_is_gone_is_named_and_comes_back(checkpoint: Path, tmp_path
 
 def test_the_documentation_names_every_route(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    wanted = "/recommend /query /recommend/batch /explain /similar /items /events /users/{user_id} /parameters /info"
+    wanted = (
+        "/recommend /chat /query /recommend/batch /explain /similar /items /events /users/{user_id} /parameters /info"
+    )
     assert set(wanted.split()) <= set(paths)
-    assert all("429" in paths[path]["post"]["responses"] for path in ("/recommend", "/events", "/items"))
+    assert all("429" in paths[path]["post"]["responses"] for path in ("/recommend", "/chat", "/events", "/items"))
