@@ -115,7 +115,7 @@ def _read(name: str, value: Any, kind: Any) -> Any:
     """A value of one of the types of the fields: an object, a list, a text, a number, a truth value or None."""
     if type(None) in get_args(kind):
         return None if value is None else _read(name, value, get_args(kind)[0])
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         return _object(name, value, kind)
     if kind is str:
         return _text(name, value)
