@@ -43,7 +43,7 @@ def audit(
 
         xcat audit my-checkpoint my-shop/ --output audit
 
-        xcat audit my-checkpoint my-shop/ --output audit-2 --rerank popularity-discount=0.1 --json
+        xcat audit my-checkpoint my-shop/ --output audit-2 --rerank logit-adjustment=0.2:2 --json
     """
     from ..workflows.input_checks import check_checkpoint, check_split
     from .usage import check_tables
@@ -72,12 +72,12 @@ def _show(found: AuditResult) -> None:
 
     for note in found.data.notes:
         say(f"note: {note}")
-    names = (f"NDCG@{found.k}", "ARP", "APLT", "Gini", "entropy", "coverage", "EE-L")
+    names = (f"NDCG@{found.k}", "balanced", "ARP", "APLT", "Gini", "coverage", "EE-L")
     columns = [Column("", cut=True), *(Column(name, right=True) for name in names)]
     for purpose, audit in found.purposes.items():
         rows = [
-            (name, f"{one.quality.mean:.4f}", f"{one.popularity.arp.mean:.1f}", f"{one.popularity.aplt.mean:.3f}",
-             f"{one.popularity.gini:.3f}", f"{one.popularity.entropy:.3f}", f"{one.popularity.coverage:.3f}",
+            (name, f"{one.quality.mean:.4f}", f"{one.balanced.ndcg.mean:.4f}", f"{one.popularity.arp.mean:.1f}",
+             f"{one.popularity.aplt.mean:.3f}", f"{one.popularity.gini:.3f}", f"{one.popularity.coverage:.3f}",
              f"{one.exposure.loss.mean:.3f}")
             for name, one in audit.models.items()
         ]  # fmt: skip

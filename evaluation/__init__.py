@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .off_policy import LoggedRounds as LoggedRounds
     from .off_policy import TooFewRoundsError as TooFewRoundsError
     from .off_policy import off_policy_estimate as off_policy_estimate
+    from .propensities import balanced_quality as balanced_quality
+    from .propensities import inverse_propensities as inverse_propensities
     from .ranker_evaluation import Ranker as Ranker
     from .ranker_evaluation import RankingReport as RankingReport
     from .ranker_evaluation import evaluate_ranker as evaluate_ranker
@@ -40,6 +42,8 @@ _EXPORTS = {
     "off_policy_estimate": ".off_policy",  # reward of a ranking that was not shown, from logged lists
     "LoggedRounds": ".off_policy",  # its input
     "TooFewRoundsError": ".off_policy",  # raised for a log that says too little
+    "balanced_quality": ".propensities",  # NDCG on a popularity-balanced test
+    "inverse_propensities": ".propensities",  # clipped, self-normalised weights of items
     "target_ranks": ".ranks",  # rank of each target among all items
     "target_slices": ".slices",  # slices of a target: cross-category, new to the user, cold, ...
     "by_category": ".categories",  # metrics per category of the target

@@ -49,7 +49,7 @@ def audit_page(
             f"events on average, and {found.history_tail.mean:.1%} of the items are long-tail items.</p>"
         )
         sections |= {
-            f"{begin}popularity": about + _popularity(found),
+            f"{begin}popularity": about + _popularity(found, k),
             f"{begin}expected exposure": _exposure(found),
             f"{begin}groups of items": "\n".join(_group(group) for group in audit.groups),
             f"{begin}groups of users": _users(audit, k),
@@ -62,6 +62,8 @@ def _legend(k: int) -> str:
         f"Long tail: all items but the most popular ones with {SHORT_HEAD:.0%} of the training events.",
         "ARP: average number of training events of a listed item.",
         "APLT: share of long-tail items per list. ACLT: their number per list.",
+        f"Balanced: NDCG@{k} with each target weighted by the inverse of its item's training events, as if targets "
+        "were drawn from all items alike.",
         "Gini: inequality of the items' frequencies in all lists, 0 if equal. Entropy: 1 if equal. Coverage: share of "
         "the catalogue in at least one list.",
         "EE-L: distance of each item's exposure from the ideal, where a user's targets share the first places; lower "
@@ -73,13 +75,14 @@ def _legend(k: int) -> str:
     return _list(lines)
 
 
-def _popularity(found: PurposeAudit) -> str:
-    head = ("model", "ARP", "APLT", "ACLT", "Gini", "entropy", "coverage")
+def _popularity(found: PurposeAudit, k: int) -> str:
+    head = ("model", f"NDCG@{k}", "balanced", "ARP", "APLT", "ACLT", "Gini", "entropy", "coverage")
     rows = []
     for name, audit in found.models.items():
         bias = audit.popularity
         rows.append([
-            _text(name), _cell(bias.arp, ".1f"), _cell(bias.aplt), _cell(bias.aclt, ".2f"), f"{bias.gini:.3f}",
+            _text(name), _cell(audit.quality), _cell(audit.balanced.ndcg), _cell(bias.arp, ".1f"),
+            _cell(bias.aplt), _cell(bias.aclt, ".2f"), f"{bias.gini:.3f}",
             f"{bias.entropy:.3f}", f"{bias.coverage:.3f}",
         ])  # fmt: skip
     charts = [interval_chart("Share of long-tail items", {

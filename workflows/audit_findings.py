@@ -61,7 +61,7 @@ def _popularity(purpose: str, audit: PurposeAudit, own: ModelAudit, k: int) -> I
             purpose,
             f"{_lists(purpose)} have fewer long-tail items than histories: {tail.mean:.1%} ({_ends(tail)}), and "
             f"{bought.mean:.1%} in histories.",
-            f"PopularityDiscount, such as rerank='popularity-discount=0.1', lists fewer popular items. {_TRY}",
+            f"LogitAdjustment, such as rerank='logit-adjustment=0.2:2', lists fewer popular items. {_TRY}",
             bought.mean - tail.mean,
         )
 
@@ -73,7 +73,7 @@ def _coverage(purpose: str, audit: PurposeAudit, own: ModelAudit, k: int) -> Ite
             purpose,
             f"{1 - covered:.1%} of the catalogue is in no list of {audit.num_users:,} users with {k} items each. "
             f"Lists of {POPULARITY} leave out {1 - audit.models[POPULARITY].popularity.coverage:.1%}.",
-            f"PopularityDiscount, such as rerank='popularity-discount=0.1', spreads lists over more items. {_TRY}",
+            f"LogitAdjustment, such as rerank='logit-adjustment=0.2:2', spreads lists over more items. {_TRY}",
             (0.5 - covered) / 2,
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..bootstrap import Interval, confidence_interval
+from ..propensities import BalancedQuality, balanced_quality
 from ..purposes import DISCOVER, NEXT
 from ..ranker_evaluation import RankingReport
 from .group_attention import GroupExposure, group_exposure
@@ -47,6 +48,7 @@ class ModelAudit:
 
     Args:
         quality: NDCG at the length of the lists.
+        balanced: NDCG on a popularity-balanced test.
         popularity: Popularity bias of the lists.
         exposure: Expected exposure of the lists.
         drawn: Expected exposure of lists that are drawn at random; None if none were drawn.
@@ -55,6 +57,7 @@ class ModelAudit:
     """
 
     quality: Interval
+    balanced: BalancedQuality
     popularity: PopularityBias
     exposure: ExpectedExposure
     drawn: ExpectedExposure | None
@@ -138,6 +141,7 @@ def _audit_model(
     drawn = [_lists(one, k) for one in draws]
     return ModelAudit(
         quality=confidence_interval(values),
+        balanced=balanced_quality(ranks, users.targets, users.counts, k),
         popularity=popularity_bias(lists, ranks, users.targets, users.counts),
         exposure=expected_exposure([lists], targets, allowed),
         drawn=expected_exposure(drawn, targets, allowed) if drawn else None,

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from .merchandising import Bury as Bury
     from .merchandising import Pin as Pin
     from .popularity import Freshness as Freshness
+    from .popularity import LogitAdjustment as LogitAdjustment
     from .popularity import PopularityDiscount as PopularityDiscount
     from .sampling import PlackettLuce as PlackettLuce
+    from .shares import Share as Share
     from .words import RERANKERS as RERANKERS
     from .words import read_rerankers as read_rerankers
 
@@ -37,6 +39,8 @@ _EXPORTS = {
     "Bury": ".merchandising",  # move them to the end
     "Pin": ".merchandising",  # put items first
     "PopularityDiscount": ".popularity",  # lower popular items
+    "LogitAdjustment": ".popularity",  # subtract a part of the log of the training events
+    "Share": ".shares",  # a guaranteed share of a group of items
     "Freshness": ".popularity",  # raise new items
     "PlackettLuce": ".sampling",  # draw at random, with propensities
     "exploration_rules": ".knob",  # rules of familiar, balanced, adventurous

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ...modeling_xcat.arguments_xcat import finite_number
+from ...modeling_xcat.arguments_xcat import finite_number, whole_number
 from ...tokenization.tables.event_times import read_call_times
 from ..rerank import Candidates
 from .diversity import share
@@ -39,6 +39,49 @@ class PopularityDiscount:
         popularity = candidates.known_data.counts.double().log1p()
         popularity = popularity / popularity.max().clamp(min=torch.finfo(torch.float64).tiny)
         return candidates.relevance - self.weight * popularity[candidates.rows].to(candidates.relevance.device)
+
+
+@dataclass(frozen=True)
+class LogitAdjustment:
+    """Rank as if popularity differed less: subtract `strength * log(1 + events)` from the scores.
+
+    The post-hoc logit adjustment of Menon et al. ("Long-tail learning via logit adjustment", ICLR 2021). The strength
+    means the same in training (`XCatTrainingArguments.logit_adjustment`), so use one of the two. Unlike
+    `PopularityDiscount`, it is in units of the score and does not depend on the pool or on the most popular item.
+
+    Args:
+        strength: 0 for no change; 1 removes the whole prior of a calibrated softmax; negative values favour popular
+            items.
+        after: First places that keep their items, because their order decides most of NDCG.
+
+    Raises:
+        ValueError: If the strength is not a number, or `after` is not a whole number.
+    """
+
+    strength: float = 0.1
+    after: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strength", finite_number("strength", self.strength))
+        object.__setattr__(self, "after", whole_number("after", self.after, 0))
+
+    def __call__(self, candidates: Candidates) -> torch.Tensor:
+        """(users, n) sort keys, in units of the score."""
+        relevance = candidates.relevance
+        prior = candidates.known_data.counts.double().log1p().to(relevance.device)[candidates.rows]
+        keys = relevance * _span(candidates) - self.strength * prior
+        keys[:, : self.after] = keys.amax(dim=1, keepdim=True) + 1  # equal keys keep their order
+        return keys
+
+
+def _span(candidates: Candidates) -> torch.Tensor:
+    """(users, 1) score per unit of relevance: places exchange items, so scores are sorted again."""
+    relevance = candidates.relevance.sort(dim=1, descending=True).values
+    scores = candidates.scores.double().sort(dim=1, descending=True).values
+    lowest = ((relevance > 0).sum(dim=1, keepdim=True) - 1).clamp(min=0)
+    drop = 1 - relevance.gather(1, lowest)
+    span = (scores[:, :1] - scores.gather(1, lowest)) / torch.where(drop > 0, drop, 1)
+    return torch.where(drop > 0, span, 0.0)
 
 
 @dataclass(frozen=True)

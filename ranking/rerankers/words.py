@@ -14,8 +14,9 @@ from .diversity import DPP, MMR, Unexpectedness
 from .knob import Explore, exploration_rules
 from .limits import AtLeast, MaxPer, MaxPerCategory, OnePerProduct
 from .merchandising import Boost, Bury, Pin
-from .popularity import Freshness, PopularityDiscount
+from .popularity import Freshness, LogitAdjustment, PopularityDiscount
 from .sampling import PlackettLuce
+from .shares import Share
 
 RERANKERS: dict[str, Callable[..., Reranker]] = {
     "mmr": MMR,
@@ -30,6 +31,8 @@ RERANKERS: dict[str, Callable[..., Reranker]] = {
     "bury": Bury,
     "pin": lambda *ids: Pin(ids),
     "popularity-discount": PopularityDiscount,
+    "logit-adjustment": LogitAdjustment,
+    "share": Share,
     "freshness": Freshness,
     "sample": PlackettLuce,
 }
