@@ -36,6 +36,9 @@ def serve(
     max_body_bytes: Annotated[int | None, typer.Option(help="Largest body; 1000000 by default.")] = None,
     max_k: Annotated[int | None, typer.Option(help="Largest list; 200 by default.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds that a request may wait; 5 by default.")] = None,
+    body_timeout: Annotated[
+        float | None, typer.Option(help="Seconds in which a body has to arrive; 10 by default.")
+    ] = None,
     expire_after: Annotated[
         float | None, typer.Option(help="Seconds after a user's last event until the events are deleted.")
     ] = None,
@@ -69,7 +72,7 @@ def serve(
             "host": host, "port": port, "store": store, "index": index, "support_log": support_log,
             "api_key_file": api_key_file, "cors_origins": origins, "workers": workers, "max_waiting": max_waiting,
             "max_delay": max_delay, "max_batch": max_batch, "max_body_bytes": max_body_bytes, "max_k": max_k,
-            "timeout": timeout, "expire_after": expire_after, "drain": drain,
+            "timeout": timeout, "body_timeout": body_timeout, "expire_after": expire_after, "drain": drain,
         }
     )  # fmt: skip
     if settings.host not in LOCAL_HOSTS and settings.api_key_file is None:

@@ -105,13 +105,21 @@ class Condition:
             )
         operator = found["operator"].strip()
         several = operator.endswith("in")
-        values = next(csv.reader([found["value"]], skipinitialspace=True)) if several else [found["value"].strip('"')]
+        values = _listed_values(given, found["value"]) if several else [found["value"].strip('"')]
         return cls(found["quoted"] or found["column"], operator, tuple(value.strip() for value in values))
 
     def __str__(self) -> str:
         if not self.operator[0].isalpha():
             return f"{self.column}{self.operator}{self.values[0]}"
         return f"{self.column} {self.operator} {','.join(self.values)}"
+
+
+def _listed_values(given: str, written: str) -> list[str]:
+    """Values with commas between them; double quotes protect a comma."""
+    try:
+        return next(csv.reader([written], skipinitialspace=True))
+    except csv.Error as error:
+        raise ValueError(f"filters: {given!r:.200} is not a condition: {error}") from None
 
 
 def conditions_of(given: Any) -> tuple[Condition, ...]:

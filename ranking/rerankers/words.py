@@ -108,7 +108,10 @@ def _rule(word: str) -> Reranker:
 
 def _split(text: str, separator: str) -> list[str]:
     """Parts of a text, in which double quotes protect the separator."""
-    return next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
+    try:
+        return next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error as error:
+        raise ValueError(f"rerank: {text!r:.200} has no rules in it: {error}") from None
 
 
 def _argument(text: str) -> Any:

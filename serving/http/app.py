@@ -47,7 +47,7 @@ def create_app(engine: Engine) -> FastAPI:
         await gate.close(settings.drain)
         engine.close()
 
-    app = FastAPI(title="xcat-rec", version=__version__, description=_ABOUT, lifespan=lifespan)
+    app = FastAPI(title="xcat-rec", version=__version__, description=_ABOUT, lifespan=lifespan, redirect_slashes=False)
     app.include_router(Routes(engine, gate, telemetry).router)
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -53,6 +53,12 @@ class TooLargeError(ServiceError):
     kind, status = "too_large", 413
 
 
+class SlowBodyError(ServiceError):
+    """The body did not arrive in time."""
+
+    kind, status = "slow_body", 408
+
+
 class OverloadedError(ServiceError):
     """Too many requests wait already.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
@@ -10,7 +11,7 @@ import time
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import ServiceError, TooLargeError, UnauthorizedError
+from .errors import ServiceError, SlowBodyError, TooLargeError, UnauthorizedError
 from .gate import Timing
 from .settings import ServeSettings
 from .telemetry import UNKNOWN_PATH, Telemetry
@@ -38,7 +39,7 @@ class Around:
         """Answer a request."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        exchange = _Exchange(receive, send, self.settings.max_body_bytes)
+        exchange = _Exchange(receive, send, self.settings.max_body_bytes, self.settings.body_timeout)
         scope.setdefault("state", {})["timing"] = exchange.timing
         try:
             error = await self._failure(scope, exchange)
@@ -87,18 +88,28 @@ class _Exchange:
         receive: Of the server.
         send: Of the server.
         limit: Largest body in bytes.
+        seconds: Time in which the whole body has to arrive.
     """
 
-    def __init__(self, receive: Receive, send: Send, limit: int) -> None:
-        self._receive, self._send, self._limit = receive, send, limit
+    def __init__(self, receive: Receive, send: Send, limit: int, seconds: float) -> None:
+        self._receive, self._send, self._limit, self._seconds = receive, send, limit, seconds
         self.begin, self.timing, self.status = time.perf_counter(), Timing(), 500
-        self.started, self._size = False, 0
-        self.refused: TooLargeError | None = None
+        self.started, self._size, self._whole = False, 0, False
+        self.refused: ServiceError | None = None
 
     async def receive(self) -> Message:
-        """The next part of the body, up to the limit."""
-        message = await self._receive()
+        """The next part of the body, up to the limits of size and time."""
+        if self._whole:
+            return await self._receive()
+        left = self._seconds - (time.perf_counter() - self.begin)
+        try:
+            async with asyncio.timeout(max(0.0, left)):
+                message = await self._receive()
+        except TimeoutError:
+            self.refused = SlowBodyError(f"the body did not arrive within {self._seconds:g} s; send it faster")
+            raise self.refused from None
         self._size += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
         if self._size > self._limit:
             self.refused = TooLargeError(f"the body has more than {self._limit:,} bytes")
             raise self.refused
@@ -112,6 +123,8 @@ class _Exchange:
     async def answer(self, error: ServiceError) -> None:
         """Send an error."""
         pairs = {"content-type": "application/json", **error.headers}
+        if error.status in (408, 413):
+            pairs["connection"] = "close"  # the rest of the body is not read
         headers = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
         await self._send_timed({"type": "http.response.start", "status": error.status, "headers": headers})
         await self._send_timed({"type": "http.response.body", "body": orjson.dumps(error.body())})

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...tokenization.extras import check_packages
 from .settings import ServeSettings
@@ -50,10 +50,7 @@ def serve(
     chosen = ServeSettings.from_environment({}) if settings is None else settings
     with _listening(chosen.host, chosen.port) as listener:
         engine = Engine(os.fspath(checkpoint), chosen, recommender)
-        config = uvicorn.Config(
-            create_app(engine), access_log=False, log_level="warning", server_header=False,
-            timeout_graceful_shutdown=max(1, round(chosen.drain)),
-        )  # fmt: skip
+        config = server_config(create_app(engine), chosen)
 
         class Server(uvicorn.Server):
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -64,6 +61,21 @@ def serve(
 
         with _ending_quietly(), _logged():
             Server(config).run([listener])
+
+
+def server_config(app: Any, settings: ServeSettings) -> Any:
+    """The configuration of the server, a `uvicorn.Config`.
+
+    Args:
+        app: The ASGI application.
+        settings: The settings.
+    """
+    import uvicorn
+
+    return uvicorn.Config(
+        app, access_log=False, log_level="warning", server_header=False, ws="none",
+        timeout_graceful_shutdown=max(1, round(settings.drain)),
+    )  # fmt: skip
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -32,6 +32,7 @@ class ServeSettings:
         max_body_bytes: Largest body.
         max_k: Largest list.
         timeout: Seconds that a request may wait.
+        body_timeout: Seconds in which the body of a request has to arrive.
         expire_after: Seconds after a user's last event until the events are deleted; None for never.
         drain: Seconds for running requests when the service stops.
 
@@ -53,6 +54,7 @@ class ServeSettings:
     max_k: int = 200
     max_delay: float = 0.5
     timeout: float = 5.0
+    body_timeout: float = 10.0
     expire_after: float | None = None
     drain: float = 10.0
 
@@ -60,7 +62,7 @@ class ServeSettings:
         for name, least in (("workers", 1), ("max_waiting", 0), ("max_batch", 1), ("max_body_bytes", 1), ("max_k", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {least} or more")
-        for name in ("max_delay", "timeout", "drain", "expire_after"):
+        for name in ("max_delay", "timeout", "body_timeout", "drain", "expire_after"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; give a number of seconds above 0")

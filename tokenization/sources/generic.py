@@ -238,7 +238,13 @@ def tidy_header(
         table: The table.
         problems: Issues found so far.
         label: Name of the table.
+
+    Raises:
+        ValueError: If a name has a NUL character.
     """
+    for name in table.columns:
+        if "\0" in name:  # polars panics at it
+            raise ValueError(f"{label}: the column name {name!r:.100} has a NUL character; rename the column")
     stripped = {name: name.strip() for name in table.columns if name != name.strip()}
     clash = [name for name in stripped.values() if name in table.columns]
     if clash or len(set(stripped.values())) < len(stripped):
