@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constr
 # One thread per process, because several test processes share the cores.
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help venv demo test slow gpu spaces check lint format types layering sizes peers speed clean
+.PHONY: help venv demo test slow gpu spaces check lint format types layering sizes docs pages peers speed clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -74,6 +74,15 @@ layering: $(VENV)/.installed-dev  ## a room imports only from lower floors
 
 sizes: $(VENV)/.installed-dev  ## refuse files over 400 and functions over 60 lines in the package
 	$(BIN)/python .ci/sizes.py
+
+docs: venv  ## build the site with mkdocs-material and zensical, without warnings, into .cache/site
+	$(INSTALL) -e ".[docs]"
+	$(BIN)/python -m xcat_rec.docs.site.build
+
+pages: venv  ## write the pages and figures that come from the code: commands, llms.txt, figures
+	$(BIN)/python -m xcat_rec.docs.site.commands
+	$(BIN)/python -m xcat_rec.docs.site.llms
+	$(BIN)/python -m xcat_rec.docs.site.figures
 
 peers: .venv-peers/.installed  ## make .venv-peers with the libraries of the benchmarks' comparisons
 

@@ -1,0 +1,43 @@
+"""The pages of the reference: every public name has an example, and every option of the parser is listed."""
+
+from __future__ import annotations
+
+import re
+
+import xcat_rec
+from xcat_rec.cli.app import COMMANDS
+from xcat_rec.cli.suggestions import all_options
+from xcat_rec.docs.site import commands, reference
+
+from ..page_blocks import page_blocks
+from ..pages import read
+
+PAGE = "docs/reference.md"
+
+
+def test_every_public_name_has_a_section_with_an_example_that_uses_it() -> None:
+    names = reference.HEADING.findall(read(PAGE))
+    assert len(names) == len(set(names))
+    assert set(names) == set(xcat_rec.__all__) - {"__version__"}
+    for name, section in zip(names, reference.HEADING.split(read(PAGE))[2::2], strict=True):
+        code = "".join(re.findall(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE))
+        assert re.search(rf"xcat_rec\.{name}\b", code), name
+
+
+def test_examples_that_are_not_run_need_a_hub_or_an_extra() -> None:
+    left_out = [block.text for block in page_blocks(PAGE) if block.reason]
+    assert [re.findall(r"xcat_rec\.(\w+)\(", text)[0] for text in left_out] == ["export", "push"]
+
+
+def test_the_page_of_commands_equals_the_parser() -> None:
+    assert read("docs/commands.md") == commands.page(), "run `make pages`"
+
+
+def test_every_option_is_on_the_page_of_commands() -> None:
+    text = read("docs/commands.md")
+    fields = text.partition("## Fields")[2]
+    for name in COMMANDS:
+        section = text.partition(f"\n## xcat {name}\n")[2].partition("\n## ")[0] + fields
+        listed = set(re.findall(r"`(-[\w-]+)`", section))
+        missing = set(all_options(name)) - listed
+        assert not {one for one in missing if f"--{one.removeprefix('--no-')}" not in listed}, name

@@ -1,0 +1,161 @@
+"""Runs the blocks of a page in a folder that has the tables and the checkpoints that the page names."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+
+import polars as pl
+import pytest
+
+import xcat_rec
+from xcat_rec.cli.app import main
+from xcat_rec.training.trainer import XCatTrainer
+
+from .page_blocks import Block, source_file
+from .pages import ROOT
+from .tiny_shop import events_table, items_table
+
+IDS = {"item-00": "1082185", "item-07": "995242", "item-14": "A", "item-21": "B", "item-28": "C", "item-35": "D"}
+"""Item ids of the pages."""
+MORE_IDS = {"item-01": "B0001", "item-08": "B0002", "item-15": "B0003", "item-22": "B0004", "item-29": "1023720"}
+MORE_IDS |= {"item-02": "846241", "item-09": "962274", "item-16": "1005583", "item-23": "1044188", "item-30": "887474"}
+MORE_IDS |= {"item-36": "981760"}
+USERS = {"user-02": "U1"}
+OWN_NAMES = {"item_id": "StockCode", "title": "Description", "user_id": "Customer ID", "timestamp": "InvoiceDate"}
+SHOPS = {
+    "my-shop": {}, "new-shop": {}, "new-data": {}, "shop-a": {}, "shop-b": {}, "DATA": {}, "own-names": OWN_NAMES,
+    "two-names": {"item_id": "asin"},
+}  # fmt: skip
+FILES = {"products.csv": {"item_id": "sku"}, "invoices.csv": {"item_id": "sku"}}
+CHECKPOINTS = ("CKPT", "my-checkpoint", "my-model", "my-python-model", "my-base")
+STEPS = 3
+"""Steps of each training: the pages show how to train, and other tests what training reaches."""
+SHORTER = {"n_trials=20": "n_trials=2", "trials=20": "trials=2", "--trials 20": "--trials 2"}
+
+
+def items() -> pl.DataFrame:
+    """Items of the tiny shop with the ids of the pages."""
+    return items_table().with_columns(pl.col("item_id").replace(IDS | MORE_IDS))
+
+
+def events() -> pl.DataFrame:
+    """Events of the tiny shop with the ids of the pages."""
+    table = events_table().with_columns(pl.col("item_id").replace(IDS | MORE_IDS), pl.col("user_id").replace(USERS))
+    return table.with_columns(
+        review=pl.format("a {} tent", pl.when(pl.col("rating") > 3).then(pl.lit("good")).otherwise(pl.lit("bad")))
+    )
+
+
+def write_tables(folder: Path, text: str) -> None:
+    """The tables that a text names."""
+    for name, columns in SHOPS.items():
+        if name in text:
+            (folder / name).mkdir()
+            items().rename(columns, strict=False).write_csv(folder / name / "items.csv")
+            other = {"item_id": "product_id"} if name == "two-names" else columns
+            shown = events()
+            if name == "shop-b":  # another shop with other ids
+                shown = shown.with_columns(pl.col("user_id") + "-b", pl.col("item_id") + "-b")
+                items().with_columns(pl.col("item_id") + "-b").write_csv(folder / name / "items.csv")
+            shown.rename(other, strict=False).write_csv(folder / name / "events.csv")
+    for name, columns in FILES.items():
+        (items() if name == "products.csv" else events()).rename(columns).write_csv(folder / name)
+    events().write_parquet(folder / "events.parquet")
+    new = items().head(2).with_columns(pl.col("item_id") + "-new")
+    new.write_csv(folder / "new-items.csv")
+    new.write_parquet(folder / "new-items.parquet")
+    pl.DataFrame({"question": ["Where is my parcel?"] * 3, "answer": ["It is on its way."] * 3}).write_csv(
+        folder / "support.csv"
+    )
+    (folder / "turns.txt").write_text("tents\nquit\n")
+
+
+def makes(text: str, name: str) -> bool:
+    """Whether a page makes a checkpoint itself."""
+    by_command = rf"^xcat (fit|pretrain) [^\n]*--output {re.escape(name)}( |$)"
+    by_call = rf'(fit|pretrain)\((?![^\n]*overwrite)[^\n]*"{re.escape(name)}"'
+    return re.search(by_command, text, re.MULTILINE) is not None or re.search(by_call, text) is not None
+
+
+def short_trainings(patch: pytest.MonkeyPatch) -> None:
+    """End each training after a few steps."""
+    train = XCatTrainer.train
+
+    def shortly(self: XCatTrainer, *args: object, **kwargs: object) -> object:
+        if not self.args.max_steps or self.args.max_steps < 0 or self.args.max_steps > STEPS:
+            self.args.max_steps = STEPS
+        return train(self, *args, **kwargs)
+
+    patch.setattr(XCatTrainer, "train", shortly)
+
+
+def run_blocks(
+    blocks: Sequence[Block], folder: Path, checkpoint: Callable[[], Path], patch: pytest.MonkeyPatch
+) -> int:
+    """Run blocks of one page in their order, and return how many were run.
+
+    Args:
+        blocks: Blocks of one page.
+        folder: An empty folder.
+        checkpoint: Returns a checkpoint of the tiny shop, copied to the names that the page uses and does not make.
+        patch: Ends with the test.
+    """
+    shown = [block for block in blocks if not block.reason]
+    text = "\n".join(block.text for block in shown)
+    folder.mkdir(parents=True, exist_ok=True)
+    patch.chdir(folder)
+    write_tables(folder, text)
+    for name in CHECKPOINTS:
+        if name in text and not makes(text, name):
+            shutil.copytree(checkpoint(), folder / name)
+    short_trainings(patch)
+    module = _module(folder, shown, patch)
+    for block in shown:
+        if block.language == "python":
+            code = block.text
+            for long, short in SHORTER.items():
+                code = code.replace(long, short)
+            exec(compile(code, str(module.__file__), "exec"), module.__dict__)
+        else:
+            for words in block.commands():
+                _run_command([SHORTER.get(word, word) for word in words], block, patch)
+    return len(shown)
+
+
+def _module(folder: Path, blocks: Sequence[Block], patch: pytest.MonkeyPatch) -> ModuleType:
+    path = source_file(folder, blocks[0].page, list(blocks))
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    patch.setitem(sys.modules, path.stem, module)
+    return module
+
+
+def _run_command(words: list[str], block: Block, patch: pytest.MonkeyPatch) -> None:
+    line = shlex.join(words)
+    if words[0] == "python":
+        patch.setattr(sys, "argv", words[1:])
+        with suppress(SystemExit):
+            runpy.run_path(str(ROOT / words[1]), run_name="__main__")
+        return
+    assert words[0] == "xcat", f"{block.place}: {line}"
+    for long, short in SHORTER.items():
+        line = line.replace(long, short)
+    with pytest.raises(SystemExit) as stop:
+        main(shlex.split(line)[1:])
+    assert not stop.value.code, f"{block.place}: {line}"
+
+
+def fitted(folder: Path) -> Path:
+    """A checkpoint of the tiny shop with the ids of the pages, trained for a few steps with the packaged encoder."""
+    with pytest.MonkeyPatch.context() as patch:
+        short_trainings(patch)
+        xcat_rec.fit(items=items(), events=events(), output=folder, card=None, disable_tqdm=True)
+    return folder
