@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from ... import __version__
 from .engine import Engine
 from .errors import ServiceError
 from .gate import Gate
-from .middleware import Around
+from .middleware import OPEN_PATHS, Around
 from .routes import Routes
 from .telemetry import Telemetry
 
@@ -48,6 +49,8 @@ def create_app(engine: Engine) -> FastAPI:
         engine.close()
 
     app = FastAPI(title="xcat-rec", version=__version__, description=_ABOUT, lifespan=lifespan, redirect_slashes=False)
+    if keys:
+        app.openapi = partial(_with_keys, app)  # type: ignore[method-assign]
     app.include_router(Routes(engine, gate, telemetry).router)
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -59,6 +62,16 @@ def create_app(engine: Engine) -> FastAPI:
         )
     app.state.gate, app.state.engine = gate, engine
     return app
+
+
+def _with_keys(app: FastAPI) -> dict[str, Any]:
+    """The description of the requests, with the header of the key."""
+    described = FastAPI.openapi(app)
+    described["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    described["security"] = [{"key": []}]
+    for path in OPEN_PATHS:
+        described["paths"][path]["get"]["security"] = []
+    return described
 
 
 def _json(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictFloat, StrictInt, StringConstraints, Tag
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=512, strip_whitespace=True)]
-PathId = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-"""An id in a path, which may have slashes."""
+_PathId = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+ItemInPath = Annotated[_PathId, Path(description="Its id, percent-encoded; slashes may stay.", examples=["1082185"])]
+UserInPath = Annotated[_PathId, Path(description="Its id, percent-encoded; slashes may stay.", examples=["anna"])]
 Word = Literal["familiar", "balanced", "adventurous"]
 Time = StrictInt | StrictFloat | str
 
@@ -53,7 +55,15 @@ class RecommendBody(ListOptions):
 class QueryBody(RecommendBody):
     """A list for what a customer asks."""
 
-    query: str = Field(..., min_length=1, max_length=2_000, examples=["warm tent for two"])
+    query: str = Field(..., min_length=1, max_length=2_000)
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={
+            "examples": [{"query": "warm tent for two", "user_id": "anna"}, {"query": "双人帐篷", "k": 5}]
+        },
+    )
 
 
 class ChatBody(Body):
@@ -82,14 +92,16 @@ class ChatBody(Body):
 class BatchBody(Body):
     """Several lists in one call."""
 
-    requests: list[RecommendBody] = Field(..., min_length=1)
+    requests: list[RecommendBody] = Field(
+        ..., min_length=1, examples=[[{"history": ["1082185"], "k": 5}, {"user_id": "anna", "k": 5}]]
+    )
 
 
 class EventBody(Body):
     """An event of a user, or a reaction to a list."""
 
-    user_id: Id
-    item_id: Id
+    user_id: Id = Field(..., examples=["anna"])
+    item_id: Id = Field(..., examples=["1082185"])
     event_type: str = Field("", max_length=100, description="Type, such as purchase; hide leaves the item out.")
     timestamp: Time | None = Field(
         None, description="Seconds or milliseconds since 1970, or ISO 8601; now if left out."
@@ -103,7 +115,9 @@ class EventBody(Body):
 class EventsBody(Body):
     """Several events in one call."""
 
-    events: list[EventBody] = Field(..., min_length=1)
+    events: list[EventBody] = Field(
+        ..., min_length=1, examples=[[{"user_id": "anna", "item_id": "1082185", "event_type": "purchase"}]]
+    )
 
 
 EventOrEvents = Annotated[
@@ -116,9 +130,9 @@ EventOrEvents = Annotated[
 class ExplainBody(Body):
     """Why an item is recommended."""
 
-    item_id: Id
+    item_id: Id = Field(..., examples=["1023720"])
     user_id: Id | None = None
-    history: list[Id] | None = Field(None, max_length=10_000)
+    history: list[Id] | None = Field(None, max_length=10_000, examples=[["1082185", "995242"]])
     language: Literal["en", "zh"] = Field("en", description="Language of the sentence.")
     words: bool = Field(False, description="Find the words of the texts, too, which takes longer.")
     exclude_seen: bool = Field(True, description="False to explain an item of the history.")
@@ -127,7 +141,7 @@ class ExplainBody(Body):
 class SimilarBody(Body):
     """Items like an item."""
 
-    item_id: Id
+    item_id: Id = Field(..., examples=["1082185"])
     k: int = Field(10, ge=1)
     filters: list[str] = Field([], max_length=100)
 
@@ -143,5 +157,5 @@ class ItemsBody(Body):
 class CheckpointBody(Body):
     """The checkpoint to serve from now on."""
 
-    checkpoint: str = Field(..., min_length=1, max_length=4096)
+    checkpoint: str = Field(..., min_length=1, max_length=4096, examples=["/models/new-checkpoint"])
     index: str | None = Field(None, max_length=4096, description="Folder of its index.")

@@ -9,9 +9,26 @@ from typing import Any, TypeVar
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from .answers import ChatAnswer, EventsAnswer, ItemsAnswer, ListAnswer, ListsAnswer, errors
+from .answers import (
+    ChatAnswer,
+    CheckpointAnswer,
+    DeletedItemsAnswer,
+    DeletedUserAnswer,
+    EventsAnswer,
+    ExplanationAnswer,
+    InfoAnswer,
+    ItemsAnswer,
+    ListAnswer,
+    ListsAnswer,
+    ParametersAnswer,
+    StatusAnswer,
+    UserAnswer,
+    error_answers,
+    errors,
+)
 from .bodies import (
     BatchBody,
     ChatBody,
@@ -19,11 +36,12 @@ from .bodies import (
     EventOrEvents,
     EventsBody,
     ExplainBody,
+    ItemInPath,
     ItemsBody,
-    PathId,
     QueryBody,
     RecommendBody,
     SimilarBody,
+    UserInPath,
 )
 from .engine import Engine
 from .errors import TooLargeError, UnavailableError
@@ -103,7 +121,7 @@ class Routes:
                 self.telemetry.list(one["basis"])
             return _json({"lists": found})
 
-        @router.post("/explain", responses=errors())
+        @router.post("/explain", response_model=ExplanationAnswer, responses=errors())
         async def explain(body: ExplainBody, request: Request) -> Response:
             """The events that carry a recommendation, and what its rank would be without them."""
             return _json(await self.compute(request, lambda: engine.explain(body.model_dump())))
@@ -122,8 +140,8 @@ class Routes:
             self._limit("items", len(body.items))
             return _json(await self.compute(request, lambda: engine.add_items(body.items)))
 
-        @router.delete("/items/{item_id:path}", responses=errors(404))
-        async def delete(item_id: PathId, request: Request) -> Response:
+        @router.delete("/items/{item_id:path}", response_model=DeletedItemsAnswer, responses=errors(404))
+        async def delete(item_id: ItemInPath, request: Request) -> Response:
             """Leave an item out of all later lists."""
             return _json({"deleted": await self.compute(request, lambda: engine.delete_items([item_id]))})
 
@@ -141,13 +159,13 @@ class Routes:
                 self.telemetry.event("accepted" if one else "duplicate")
             return _json({"accepted": sum(new), "duplicates": len(new) - sum(new)})
 
-        @router.get("/users/{user_id:path}", responses=errors(404))
-        async def export(user_id: PathId, request: Request) -> Response:
+        @router.get("/users/{user_id:path}", response_model=UserAnswer, responses=errors(404))
+        async def export(user_id: UserInPath, request: Request) -> Response:
             """Everything that the service has of a user."""
             return _json(await self.compute(request, lambda: engine.export_user(user_id)))
 
-        @router.delete("/users/{user_id:path}", responses=errors(404))
-        async def forget(user_id: PathId, request: Request) -> Response:
+        @router.delete("/users/{user_id:path}", response_model=DeletedUserAnswer, responses=errors(404))
+        async def forget(user_id: UserInPath, request: Request) -> Response:
             """Delete everything of a user."""
             await self.compute(request, lambda: engine.delete_user(user_id))
             return _json({"deleted": True})
@@ -155,28 +173,28 @@ class Routes:
     def _service(self) -> None:
         router, engine = self.router, self.engine
 
-        @router.get("/parameters", responses=errors())
+        @router.get("/parameters", response_model=ParametersAnswer, responses=error_answers(401))
         async def show_parameters() -> Response:
             """What lists go by, and how a customer can change it."""
             return _json(parameters(engine.current.recommender))
 
-        @router.get("/info", responses=errors())
+        @router.get("/info", response_model=InfoAnswer, responses=error_answers(401))
         async def info() -> Response:
             """Checkpoint, catalogue and settings."""
             return _json(engine.info())
 
-        @router.post("/checkpoint", responses=errors())
+        @router.post("/checkpoint", response_model=CheckpointAnswer, responses=errors())
         async def swap(body: CheckpointBody) -> Response:
             """Load another checkpoint; requests are answered from the old one until it is ready."""
             deployed = await asyncio.to_thread(engine.swap, body.checkpoint, body.index)
             return _json({"checkpoint": deployed.checkpoint, "fingerprint": deployed.fingerprint})
 
-        @router.get("/health/live")
+        @router.get("/health/live", response_model=StatusAnswer)
         async def live() -> Response:
             """Whether the process answers."""
             return _json({"status": "live"})
 
-        @router.get("/health/ready", responses=errors())
+        @router.get("/health/ready", response_model=StatusAnswer, responses=error_answers(503))
         async def ready() -> Response:
             """Whether the service can answer: its store does."""
             try:
@@ -185,7 +203,7 @@ class Routes:
                 raise UnavailableError(f"the store does not answer: {error}") from error
             return _json({"status": "ready"})
 
-        @router.get("/metrics")
+        @router.get("/metrics", response_class=PlainTextResponse, responses=error_answers(401))
         async def metrics() -> Response:
             """Metrics in the text format of Prometheus."""
             return Response(self.telemetry.text(), media_type=CONTENT_TYPE_LATEST)
