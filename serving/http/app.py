@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ... import __version__
 from .engine import Engine
@@ -51,7 +52,9 @@ def create_app(engine: Engine) -> FastAPI:
     app = FastAPI(title="xcat-rec", version=__version__, description=_ABOUT, lifespan=lifespan, redirect_slashes=False)
     if keys:
         app.openapi = partial(_with_keys, app)  # type: ignore[method-assign]
-    app.include_router(Routes(engine, gate, telemetry).router)
+    router = Routes(engine, gate, telemetry).router
+    app.include_router(router)
+    app.state.routes = router.routes
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
@@ -98,7 +101,15 @@ def _place(location: Sequence[str | int]) -> Sequence[str | int]:
     return location[2:] if location[1:2] in (("event",), ("events",)) else location[1:]
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    kind = {404: "unknown", 405: "method"}.get(error.status_code, "invalid")
-    return _json(error.status_code, {"error": str(error.detail), "error_type": kind}, dict(error.headers or {}))
+    kind, headers = {404: "unknown", 405: "method"}.get(error.status_code, "invalid"), dict(error.headers or {})
+    if error.status_code == 405:  # the framework names the methods of one route of the path only
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return _json(error.status_code, {"error": str(error.detail), "error_type": kind}, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Methods of all routes with the path of a request."""
+    routes = (route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in routes for method in route.methods or ()}

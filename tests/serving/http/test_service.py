@@ -130,6 +130,13 @@ def test_every_user_can_be_read_and_deleted(client: TestClient, user: str) -> No
     assert client.delete(path).json() == {"deleted": True}
 
 
+def test_another_method_names_those_of_all_routes_of_the_path(client: TestClient) -> None:
+    for path, methods in (("/users/anna", "DELETE, GET"), ("/recommend", "POST"), ("/info", "GET")):
+        answer = client.put(path)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
+        assert answer.json() == {"error": "Method Not Allowed", "error_type": "method"}
+
+
 def test_an_item_with_a_slash_in_its_id_can_be_deleted(client: TestClient) -> None:
     item = {"item_id": "new/1", "title": "red tent", "category": "tents", "brand": "Nova"}
     assert client.post("/items", json={"items": [item]}).status_code == 200
