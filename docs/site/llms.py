@@ -12,7 +12,7 @@ import re
 from .pages import ROOT
 
 FILE, INDEX, README = ROOT / "docs" / "llms.txt", ROOT / "docs" / "README.md", ROOT / "README.md"
-_SECTION = re.compile(r"^\| ([a-z][\w ]*) \| \|$")
+_SECTION = re.compile(r"^\| ([A-Za-z][\w ]*) \| \|$")
 _LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+\.md)\)")
 
 

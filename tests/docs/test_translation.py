@@ -1,0 +1,70 @@
+"""Chinese pages are not stale, keep code, numbers and links, and use the glossary; the check finds each fault."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from xcat_rec.docs.site import translation
+
+PAGE, SOURCE = "docs/zh/quick_start.md", "docs/quick_start.md"
+
+
+@pytest.mark.parametrize("page", translation.translated())
+def test_translations_are_current(page: str) -> None:
+    assert list(translation.differences(page)) == []
+
+
+def test_the_glossary_has_eighty_terms() -> None:
+    terms = translation.glossary()
+    assert len(terms) >= 80
+    assert len({english for english, _, _ in terms}) == len(terms)
+    assert all(chinese for _, chinese, _ in terms)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The pages of the quick start and README in a folder of their own."""
+    (tmp_path / "docs" / "zh").mkdir(parents=True)
+    for name in (PAGE, SOURCE, translation.GLOSSARY, "README.md", translation.CHINESE_README):
+        shutil.copyfile(translation.ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "fault"),
+    [
+        (SOURCE, "Inspect your tables before training", "Inspect tables before training", "events: stale"),
+        (SOURCE, "| 130 | interrupted |", "", "rows of tables"),
+        (PAGE, "2,469", "2,496", "numbers: missing ['2,469'], not in the source ['2,496']"),
+        (PAGE, "`--overwrite`", "`--over-write`", "names in backticks: missing ['--overwrite']"),
+        (PAGE, "xcat inspect my-shop", "xcat inspect mine", "code: "),
+        (PAGE, "../transfer.md", "../tune.md", "links: missing ['docs/transfer.md#']"),
+        (PAGE, "检查点保存", "存档保存", "存档 is not used for 'checkpoint'"),
+        (PAGE, "负样本", "反例", "'negative' is 负样本 or 负向 in the glossary"),
+        (PAGE, '## <a id="share"></a>', '## <a id="shared"></a>', "other headings than docs/quick_start.md"),
+        ("README.md", "Python 3.11 or newer.", "Python 3.12 or newer.", "install: stale"),
+    ],
+)
+def test_each_fault_is_found(copy: Path, name: str, old: str, new: str, fault: str) -> None:
+    text = (copy / name).read_text(encoding="utf-8")
+    assert old in text
+    (copy / name).write_text(text.replace(old, new), encoding="utf-8")
+    page = translation.CHINESE_README if name == "README.md" else PAGE
+    assert any(fault in found for found in translation.differences(page, copy))
+
+
+def test_a_stamp_ends_staleness(copy: Path) -> None:
+    text = (copy / SOURCE).read_text(encoding="utf-8")
+    (copy / SOURCE).write_text(text.replace("Inspect your tables", "Inspect the tables"), encoding="utf-8")
+    assert list(translation.differences(PAGE, copy))
+    (copy / PAGE).write_text(translation.stamped(PAGE, copy), encoding="utf-8")
+    assert list(translation.differences(PAGE, copy)) == []
+
+
+def test_pages_without_a_translation_are_listed() -> None:
+    missing = translation.not_translated()
+    assert "docs/fit.md" in missing
+    assert not {SOURCE, "docs/commands.md"} & set(missing)
