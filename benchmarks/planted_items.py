@@ -1,4 +1,4 @@
-"""500 texts of items and sentences that a content policy has to find: the planted set of `benchmarks/content_policy.py`.
+"""500 texts of items and sentences that a content policy has to find; `benchmarks/content_policy.py` plants them.
 
 They were written before the word lists of the package existed, as a shop or a spammer would write them, and the lists
 were written without looking at them. The commit of this file is older than the commit of the lists.
