@@ -14,6 +14,7 @@ from torch import nn
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.images.item_images import ItemImages
+from ..tokenization.policy.item_verdicts import rechecked_catalogue
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
@@ -61,6 +62,7 @@ def change_catalogue(
     * A new item has text states (encoded in float32, with the base's whitening) and the feature values that the base
       was trained with. It has no id embedding. Its neighbours come from similar items (`add_cold_start_neighbors`).
     * Items missing from the new catalogue are removed.
+    * New items and changed texts are checked by the content policy, if the processor has one.
     * If the base was trained on less than half of the new catalogue, the re-rankers are turned off, because they were
       fitted to other counts and item-to-item weights.
     * If the base was trained on less than a tenth, the item-to-item weights and their weight in the score come from
@@ -117,6 +119,7 @@ def change_catalogue(
     change_soft_targets(model)
     changed = copy(processor)
     changed.vocabulary = vocabulary
+    changed.policy = rechecked_catalogue(processor.policy, old, vocabulary)
     place_words(model, changed, earlier)
     return changed
 

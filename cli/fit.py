@@ -17,6 +17,7 @@ from .options import (
     Images,
     Items,
     MissingUsers,
+    Policy,
     Report,
     TimeFormat,
     UnknownItems,
@@ -45,6 +46,7 @@ def fit(
         typer.Option(help="Hub id or folder of the text encoder; auto, the default, chooses by the texts' language."),
     ] = None,
     images: Images = None,
+    policy: Policy = None,
     base: Annotated[str | None, typer.Option(help="Trained checkpoint to start from: folder or repo id.")] = None,
     task: Annotated[
         str | None,
@@ -122,7 +124,7 @@ def fit(
     from .options import only_one, split_fields, take_card, task_options_of
     from .usage import check_report, check_tables
 
-    own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests}
+    own = {"text_encoder": text_encoder, "split": split, "seed": seed, "interests": interests, "policy": policy}
     own["images"] = only_one("--images", images)
     values = _read_fields(context.args, own, config_file)
     author = take_card(values, card)

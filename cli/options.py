@@ -39,6 +39,10 @@ Images = Annotated[
     list[str] | None,
     typer.Option(help="Column of the items with images: files, web addresses, lists of them, or vectors."),
 ]
+Policy = Annotated[
+    str | None,
+    typer.Option(help="Content policy of the items: standard, off, or a JSON file with its settings."),
+]
 Filter = Annotated[
     list[str] | None,
     typer.Option(

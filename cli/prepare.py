@@ -16,6 +16,7 @@ from .options import (
     Images,
     Items,
     MissingUsers,
+    Policy,
     TimeFormat,
     UnknownItems,
 )
@@ -80,6 +81,7 @@ def prepare(
     image_frames: Annotated[int, typer.Option(help="Images read per item; of more, evenly spread ones.")] = 4,
     image_timeout: Annotated[float, typer.Option(help="Seconds allowed for one download.")] = 10.0,
     image_megabytes: Annotated[float, typer.Option(help="Largest file or download, in megabytes.")] = 20.0,
+    policy: Policy = None,
     unknown_items: UnknownItems = "error",
     missing_users: MissingUsers = "error",
     engine: Annotated[
@@ -125,7 +127,7 @@ def prepare(
         "min_item_events": min_item_events, "session_gap": session_gap, "cold_items": cold_items,
         "cold_policy": cold_policy, "images": only_one("--images", images),
         "image_encoder": image_encoder, "image_frames": image_frames, "image_timeout": image_timeout,
-        "image_megabytes": image_megabytes,
+        "image_megabytes": image_megabytes, "policy": policy,
     }  # fmt: skip
     check_preparation(chosen)
     check_at_least("--num-proc", num_proc, 1)

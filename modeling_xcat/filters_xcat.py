@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +14,7 @@ from .arguments_xcat import category_names, item_ids, truth
 from .conditions_xcat import Condition, ItemConditions, conditions_of
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .item_mask_xcat import ItemMask
+from .item_policy_xcat import ItemPolicy
 
 _NAMES = ("only_items", "only_categories", "exclude_categories", "conditions")
 """Filters that do not depend on the history."""
@@ -35,6 +36,8 @@ class Filters:
         only_items: Ids of the items to recommend from, in any container, such as the items in stock; None for all.
         conditions: Conditions on columns of the catalogue that every item has to keep, such as `["price<20",
             "brand!=Acme"]`; see `Condition`.
+        allow_sensitive: Sensitive categories of the content policy, such as "alcohol", whose items are recommended
+            although no item of the history has the category.
 
     Raises:
         ValueError: If a value has another type, or a condition cannot be read.
@@ -50,6 +53,7 @@ class Filters:
     cross_category: bool = False
     only_items: Collection[str] | None = None
     conditions: str | Condition | Sequence[Any] = ()
+    allow_sensitive: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name in ("exclude_seen", "cross_category"):
@@ -59,6 +63,8 @@ class Filters:
         object.__setattr__(self, "only_categories", category_names("only_categories", self.only_categories))
         object.__setattr__(self, "only_items", item_ids("only_items", self.only_items))
         object.__setattr__(self, "conditions", conditions_of(self.conditions))
+        opted = category_names("allow_sensitive", self.allow_sensitive)
+        object.__setattr__(self, "allow_sensitive", opted or ())
 
     @property
     def by_category(self) -> str | None:
@@ -77,14 +83,23 @@ class ItemFilter:
         vocabulary: The catalogue, an `ItemVocabulary`.
         device: Device of the scores.
         deleted: (rows,) True for items that no list may have; None for none.
+        policy: Content policy of the catalogue, as the processor has it; None for none.
 
     Attributes:
         codes: (rows,) category code of every row, -1 for none.
+        policy: Outcomes of the items by the policy; None without one.
     """
 
-    def __init__(self, vocabulary: Any, device: torch.device, deleted: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        vocabulary: Any,
+        device: torch.device,
+        deleted: torch.Tensor | None = None,
+        policy: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.policy = ItemPolicy.read(policy, vocabulary, device)
         self.codes = torch.as_tensor(vocabulary.category_codes).long().to(device)
-        self._live = torch.ones_like(self.codes, dtype=torch.bool) if deleted is None else ~deleted.to(device)
+        self._kept = torch.ones_like(self.codes, dtype=torch.bool) if deleted is None else ~deleted.to(device)
         self._vocabulary = vocabulary
         self._conditions = ItemConditions(vocabulary, device)
         self._categories: dict[str, list[int]] = {}
@@ -98,16 +113,39 @@ class ItemFilter:
             deleted: (rows,) True for items that no list may have.
         """
         same = copy(self)
-        same._live = ~deleted.to(self.codes.device)
+        same._kept = ~deleted.to(self.codes.device)
         return same
+
+    def under(self, policy: Mapping[str, Any] | None) -> ItemFilter:
+        """The same filter with another content policy."""
+        same = copy(self)
+        same.policy = ItemPolicy.read(policy, self._vocabulary, self.codes.device)
+        return same
+
+    def named(self, reasons: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+        """Reasons, pairs of an item index and a weight, without items that the content policy lets nobody name."""
+        policy = self.policy
+        return list(reasons) if policy is None else [pair for pair in reasons if policy.may_be_named(pair[0])]
+
+    @property
+    def _live(self) -> torch.Tensor:
+        """(rows,) True for items that are neither deleted nor blocked."""
+        return self._kept if self.policy is None else self._kept & ~self.policy.blocked
 
     def allowed(self, filters: Filters) -> torch.Tensor:
         """(rows,) True for items that pass the filters that do not depend on the history.
 
         Raises:
-            ValueError: If a category, an item, or a column or value of a condition is unknown, or the filters use
-                categories and the catalogue has none.
+            ValueError: If a category, an item, or a column or value of a condition is unknown, the filters use
+                categories and the catalogue has none, or they allow a category that is not sensitive.
         """
+        if filters.allow_sensitive and self.policy is None:
+            raise ValueError(
+                "allow_sensitive: the checkpoint has no content policy, so no item is left out for its category; "
+                "leave allow_sensitive out, or give policy='standard'"
+            )
+        if self.policy is not None:
+            self.policy.bits(filters.allow_sensitive)
         if filters.by_category and not self._categories:
             raise ValueError(
                 f"{filters.by_category}: no item of the catalogue has a category; leave {filters.by_category} out, or "
@@ -145,7 +183,24 @@ class ItemFilter:
         Returns:
             The mask for `ItemIndex.best`.
         """
-        return ItemMask(allowed, self.codes, self._known(histories) if filters.cross_category else None)
+        known = self._known(histories) if filters.cross_category else None
+        opted = None if self.policy is None else self.policy.opted(filters.allow_sensitive, histories)
+        if self.policy is None or opted is None or not len(opted):
+            return ItemMask(allowed, self.codes, known)
+        if bool((opted == opted[0]).all()):  # mostly nobody has an item of a sensitive category
+            return ItemMask(allowed & self.policy.open_to(int(opted[0])), self.codes, known)
+        return ItemMask(allowed, self.codes, known, self.policy.sensitive, opted)
+
+    def for_new_users(self, filters: Filters) -> torch.Tensor:
+        """(rows,) True for items that pass the filters and that a user without a history may get.
+
+        Raises:
+            ValueError: See `allowed`.
+        """
+        allowed = self.allowed(filters)
+        if self.policy is None:
+            return allowed
+        return allowed & self.policy.open_to(self.policy.bits(filters.allow_sensitive))
 
     def shortage(self, filters: Filters, history: Sequence[int], k: int, found: int) -> str:
         """Why a list has fewer items than were wanted, and what to change; without ids, because notes may be logged.
@@ -167,6 +222,13 @@ class ItemFilter:
             is_one = len(named) == 1 and named != ["conditions"]
             reasons.append(f"{' and '.join(shown)} keep{'s' * is_one} {kept:,} of them")
             changes.append(f"loosen {' or '.join(shown)}")
+        opted = None if self.policy is None else self.policy.opted(filters.allow_sensitive, [history])
+        if self.policy is not None and opted is not None:
+            allowed &= self.policy.open_to(int(opted[0]))
+            if (kept := int(allowed.sum())) < left:
+                left = kept
+                reasons.append(f"the content policy keeps {kept:,} of them")
+                changes.append("name sensitive categories in allow_sensitive")
         if filters.cross_category:
             allowed &= ~self._known([history])[0][self.codes]
             if (kept := int(allowed.sum())) < left:

@@ -28,6 +28,7 @@ LOADED = ("*.json", "*.safetensors", "*.arrow", "*.txt", "*.model")
 CARRIED = (
     "*config.json", "*tokenizer*.json", "*tokens*.json", "*vocab*.json", "*vocab*.txt", "merges.txt",
     "chat_template*", "*.model", "*.safetensors", "*.safetensors.index.json", "items.arrow",
+    "policy.json",
 )  # fmt: skip
 """Files of a checkpoint. Other files in its folder are not uploaded: recommendations, tables and notes are private."""
 

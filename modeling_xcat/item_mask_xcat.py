@@ -17,6 +17,8 @@ class ItemMask:
         codes: (rows,) category code of every item, -1 for none.
         known: (users, categories + 1) True for categories whose items the user does not get; the last column, for
             items without a category, is False. None if no category is left out by user.
+        sensitive: (rows,) bits of the sensitive categories of every item; None for none. See `ItemPolicy`.
+        opted: (users,) bits of the sensitive categories that each user may get.
 
     Example:
         >>> mask = ItemMask(torch.tensor([True, False, True]), torch.tensor([0, 0, 1]))
@@ -27,6 +29,13 @@ class ItemMask:
     allowed: torch.Tensor
     codes: torch.Tensor
     known: torch.Tensor | None = None
+    sensitive: torch.Tensor | None = None
+    opted: torch.Tensor | None = None
+
+    @property
+    def by_user(self) -> bool:
+        """Whether users may get different items."""
+        return self.known is not None or self.opted is not None
 
     @cached_property
     def everything(self) -> bool:
@@ -40,28 +49,47 @@ class ItemMask:
             scores.masked_fill_(~self.allowed[start:stop], -torch.inf)
         if self.known is not None:
             scores.masked_fill_(self.known[:, self.codes[start:stop]], -torch.inf)
+        if self.opted is not None and self.sensitive is not None:
+            scores.masked_fill_((self.sensitive[start:stop] & ~self.opted[:, None]) != 0, -torch.inf)
 
     def keeps(self, rows: torch.Tensor) -> torch.Tensor:
         """(users, n) True for (users, n) item indices that the user may get."""
         kept = self.allowed[rows]
-        return kept if self.known is None else kept & ~self.known.gather(1, self.codes[rows] % self.known.shape[1])
+        if self.known is not None:
+            kept = kept & ~self.known.gather(1, self.codes[rows] % self.known.shape[1])
+        if self.opted is not None and self.sensitive is not None:
+            kept = kept & ((self.sensitive[rows] & ~self.opted[:, None]) == 0)
+        return kept
 
     @cached_property
     def least_share(self) -> float:
         """Share of the item indices that a user may get, of the user with the fewest."""
-        if self.known is None:
+        if not self.by_user:
             return 1.0 if self.everything else float(self.allowed.float().mean())
-        width = self.known.shape[1]
-        sizes = torch.bincount(self.codes % width, weights=self.allowed.double(), minlength=width)
-        return float((~self.known).double().mv(sizes).min()) / len(self.codes)
+        free = torch.ones(1, 1) if self.known is None else ~self.known
+        cells, places, kinds = torch.zeros_like(self.codes), torch.zeros_like(self.codes), self.codes[:1]
+        if self.known is not None:
+            cells = self.codes % free.shape[1]
+        open_to = torch.ones(1, 1)
+        if self.opted is not None and self.sensitive is not None:
+            kinds, places = self.sensitive.unique(return_inverse=True)
+            open_to = (kinds & ~self.opted[:, None]) == 0
+        width, weights = free.shape[1], self.allowed.double()
+        sizes = torch.bincount(places * width + cells, weights=weights, minlength=len(kinds) * width)
+        per_user = torch.einsum("kw,uk->uw", sizes.view(len(kinds), width), open_to.to(sizes)) * free.to(sizes)
+        return float(per_user.sum(1).min()) / len(self.codes)
 
     def of_users(self, users: torch.Tensor) -> ItemMask:
         """The mask of some of the users."""
-        return self if self.known is None else replace(self, known=self.known[users])
+        known, opted = (None if own is None else own[users] for own in (self.known, self.opted))
+        return replace(self, known=known, opted=opted)
 
     def of_user(self, user: int) -> torch.Tensor:
         """(rows,) True for the items that one user may get."""
-        return self.allowed if self.known is None else self.allowed & ~self.known[user][self.codes]
+        kept = self.allowed if self.known is None else self.allowed & ~self.known[user][self.codes]
+        if self.opted is None or self.sensitive is None:
+            return kept
+        return kept & ((self.sensitive & ~self.opted[user]) == 0)
 
     def only(self, rows: torch.Tensor) -> ItemMask:
         """A mask that leaves out all but some of the items."""

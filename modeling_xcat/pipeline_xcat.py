@@ -17,7 +17,8 @@ from .arguments_xcat import explanation, finite_number, kind_of, whole_number
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .filters_xcat import Filters
 from .queries_xcat import Queries
-from .recommending_xcat import ItemRanker, OnUnknown, Recommendation, check_unknown
+from .recommending_xcat import ItemRanker, Recommendation
+from .unknown_users_xcat import OnUnknown, check_unknown
 
 logger = logging.get_logger(__name__)
 
@@ -63,7 +64,7 @@ class XCatPipeline(Pipeline):
 
     def _prepare(self) -> None:
         """Set up the ranker, when the model is on its device."""
-        self._ranker = ItemRanker(self.model, self.processor.catalogue)
+        self._ranker = ItemRanker(self.model, self.processor.catalogue, policy=self.processor.policy)
         if "interests" in self.model.config.memory_sources:
             logger.warning(
                 "this model reads users' interests, but its pipeline without the package xcat-rec does not; install "
@@ -90,8 +91,8 @@ class XCatPipeline(Pipeline):
             num_workers: Unused; histories need no loading.
             batch_size: Histories scored per batch.
             **options: `exclude_seen`, `exclude_categories`, `only_categories`, `cross_category`, `only_items`,
-                `cold_boost`, `on_unknown` and `explain`, as in `XCatRecommender.recommend`; `conditions`, which are
-                its `filters`; and the `EVENT_OPTIONS`, with one value per history.
+                `allow_sensitive`, `cold_boost`, `on_unknown` and `explain`, as in `XCatRecommender.recommend`;
+                `conditions`, which are its `filters`; and the `EVENT_OPTIONS`, with one value per history.
 
         Returns:
             Recommendations as dictionaries with `item_id`, `score`, `title`, `category` and `because`; a list of such

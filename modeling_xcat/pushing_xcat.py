@@ -19,7 +19,7 @@ from .saving_xcat import ADAPTER_CONFIG, MODEL
 SHARED = (*CARRIED, "*.py", "README.md", "LICENSE*", ".eval_results/*")
 """Other files of a repository: code for users without the package, card, results."""
 
-CHECKPOINT = (*MODEL, "config.json", "items.arrow")
+CHECKPOINT = (*MODEL, "config.json", "items.arrow", "policy.json")
 """Files of a checkpoint that a push deletes from the repository if the new one lacks them."""
 
 NOTHING_RECORDED = "Its training data and quality were not recorded."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 
@@ -28,8 +28,6 @@ _SHOWN = ("item_id", "title", "category", "price", "currency")  # columns of the
 Basis = Literal["history", "query", "texts", "popular", "none"]
 """Basis of a list: known items of the history, the query alone, the user's texts alone, item popularity, or nothing
 (an empty list)."""
-OnUnknown = Literal["popular", "skip", "error"]
-"""Result for a user without an item of the catalogue: popular items, an empty list, or an error."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +178,7 @@ class ItemRanker:
         vocabulary: Its catalogue, an `ItemVocabulary`.
         index: The items with their search, with the methods of `ItemIndex`; None for the exact one.
         deleted: (rows,) True for items that no list may have; None for none.
+        policy: Content policy of the catalogue, as the processor has it; None for none.
 
     Raises:
         ValueError: If model and catalogue do not have the same items.
@@ -187,14 +186,21 @@ class ItemRanker:
 
     layout = "packed"  # of many histories in rows; "right" is one per row, padded on the right
 
-    def __init__(self, model: Any, vocabulary: Any, index: Any = None, deleted: torch.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        vocabulary: Any,
+        index: Any = None,
+        deleted: torch.Tensor | None = None,
+        policy: Mapping[str, Any] | None = None,
+    ) -> None:
         if len(vocabulary) != model.config.num_item_rows:
             raise ValueError(
                 f"the catalogue has {vocabulary.num_items} items and the model {model.config.num_items}; "
                 "take both from one checkpoint"
             )
         self.model, self.vocabulary = model.eval(), vocabulary
-        self.filter = ItemFilter(vocabulary, model.device, deleted)
+        self.filter = ItemFilter(vocabulary, model.device, deleted, policy)
         is_small = len(vocabulary) < CODES_FROM  # a large table is not kept twice
         with torch.no_grad():
             embedded: Any = model.model.items() if is_small or index is None else None
@@ -325,7 +331,7 @@ class ItemRanker:
         Raises:
             ValueError: See `ItemFilter.allowed`.
         """
-        allowed = self.filter.allowed(filters)
+        allowed = self.filter.for_new_users(filters)
         allowed[:NUM_SPECIAL_ROWS] = False
         return [self._item(row, score) for row, score in popular_rows(self.filter.codes, self._counts, allowed, k)]
 
@@ -339,7 +345,7 @@ class ItemRanker:
         return [
             [
                 replace(item, because=tuple(replace(reason(row), weight=round(weight, 4)) for row, weight in reasons))
-                for item, reasons in zip(items, of_user.reasons(REASONS), strict=True)
+                for item, reasons in zip(items, map(self.filter.named, of_user.reasons(REASONS)), strict=True)
             ]
             for items, of_user in zip(lists, influence, strict=True)
         ]
@@ -378,23 +384,3 @@ class ItemRanker:
         """The item with this index as a reason of this weight."""
         item = self.vocabulary.values(row, _SHOWN)
         return Reason(item["item_id"], item.get("title") or item["item_id"], round(weight, 4))
-
-
-def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
-    """Refuse an invalid choice, and users without a known item if the choice is "error".
-
-    Args:
-        unknown: Users without an item of the catalogue.
-        users: Number of users.
-        on_unknown: See `OnUnknown`.
-
-    Raises:
-        ValueError: If that is so.
-    """
-    if on_unknown not in get_args(OnUnknown):
-        raise ValueError(f"on_unknown is {on_unknown!r}; give one of {', '.join(get_args(OnUnknown))}")
-    if on_unknown == "error" and unknown:
-        raise ValueError(
-            f"histories: {unknown:,} of {users:,} users have no item of the catalogue; give item ids of the items "
-            "table, on_unknown='popular' for popular items, or on_unknown='skip' to leave these users out"
-        )

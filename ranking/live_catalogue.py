@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
@@ -25,7 +24,8 @@ from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .index.catalogue_index import CatalogueIndex
 from .index.folder import AGAIN, IndexFilesError, read_index, save_index
 from .item_data import ItemData
-from .snapshots import Snapshots
+from .live_policy import LivePolicy
+from .snapshots import WRITING
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -33,11 +33,9 @@ if TYPE_CHECKING:
 
 _CHECKED, _TOLERANCE = 64, 0.02
 """Items whose embeddings are computed again when an index is loaded, and the largest difference (of bfloat16)."""
-_WRITING = threading.RLock()
-"""Changes of all recommenders wait for each other; not an attribute, so that a recommender can be pickled."""
 
 
-class LiveCatalogue(Snapshots):
+class LiveCatalogue(LivePolicy):
     """The part of a recommender that has the items, and changes them.
 
     A change makes new objects and then sets them all at once. A request that began before reads the old ones, the next
@@ -45,9 +43,6 @@ class LiveCatalogue(Snapshots):
     """
 
     model: XCatForNextItem
-    processor: XCatProcessor
-    vocabulary: ItemVocabulary
-    ranker: ItemRanker
     item_data: ItemData
     _interests: InterestReader | None
     _index: CatalogueIndex
@@ -55,7 +50,8 @@ class LiveCatalogue(Snapshots):
 
     def _place(self, model: XCatForNextItem, processor: XCatProcessor) -> None:
         """Set model, processor and the exact index of all items; for the constructor."""
-        self._checkpoint, ranker = catalogue_digest(processor.catalogue), ItemRanker(model, processor.catalogue)
+        self._checkpoint = catalogue_digest(processor.catalogue)
+        ranker = ItemRanker(model, processor.catalogue, policy=processor.policy)
         self._set(model, processor, ranker, CatalogueIndex.exact(ranker.index))
 
     def _set(
@@ -68,12 +64,6 @@ class LiveCatalogue(Snapshots):
         }  # fmt: skip
         self._switch(new)
 
-    def _switch(self, new: dict[str, Any]) -> None:
-        """Set attributes in one step."""
-        before = dict(vars(self))  # keeps the old objects alive, so that none is freed within the step
-        vars(self).update(new)
-        del before
-
     @property
     def index(self) -> CatalogueIndex:
         """The index of the items; see `build_index`. Set another one to search with it."""
@@ -81,7 +71,7 @@ class LiveCatalogue(Snapshots):
 
     @index.setter
     def index(self, index: CatalogueIndex) -> None:
-        with _WRITING:
+        with WRITING:
             if len(index.items) != len(self.vocabulary):
                 raise ValueError(
                     f"index has {len(index.items) - NUM_SPECIAL_ROWS:,} items and the recommender "
@@ -94,8 +84,8 @@ class LiveCatalogue(Snapshots):
     ) -> ItemRanker:
         """The ranker of other items; of the class and with the graphs of the one in use."""
         ranker = copy(self.ranker)
-        given = (None, None) if index is None else (index.search, index.deleted)
-        ItemRanker.__init__(ranker, model, processor.catalogue, *given)
+        search, deleted = (None, None) if index is None else (index.search, index.deleted)
+        ItemRanker.__init__(ranker, model, processor.catalogue, search, deleted, processor.policy)
         return ranker
 
     def add_items(
@@ -120,14 +110,16 @@ class LiveCatalogue(Snapshots):
         Example (not run: it needs a checkpoint):
             recommender.add_items({"item_id": ["new-1"], "title": ["Red tent for two"], "price": [49.0]}).new
         """
-        with _WRITING:
+        with WRITING:
             table, report = read_items(items, self.processor, columns, encoding)
-            model = _sharing_tensors(self.model)
+            self.follow()
+            model, before = _sharing_tensors(self.model), self.processor.policy
             processor, added = add_items(model, self.processor, table)
             rows = torch.from_numpy(np.unique(processor.catalogue.encode(table["item_id"].to_arrow())))
             with torch.no_grad():
                 index = self._index.with_items(model.model, rows)
             self._set(model, processor, self._ranker(model, processor, index), index)
+            self._queue_added(before)
             untold = [one for one in report.problems if one.kind != "no_title"]  # a known item keeps its title
             return replace(added, notes=tuple(map(str, untold)))
 
@@ -144,7 +136,7 @@ class LiveCatalogue(Snapshots):
             ValueError: If an id is not in the catalogue.
         """
         names = [str(name) for name in ([ids] if isinstance(ids, str) else ids)]
-        with _WRITING:
+        with WRITING:
             rows = torch.from_numpy(self.vocabulary.encode(names))
             unknown = (rows < NUM_SPECIAL_ROWS).nonzero()
             if len(unknown):
@@ -167,7 +159,7 @@ class LiveCatalogue(Snapshots):
         Raises:
             OSError: If the folder has other files, or cannot be written.
         """
-        with _WRITING:
+        with WRITING:
             state = self.snapshot()
         return save_index(folder, state._index, state.vocabulary, self._checkpoint)
 
@@ -181,7 +173,7 @@ class LiveCatalogue(Snapshots):
             IndexFilesError: If a file is missing or changed, or the index is of another checkpoint.
             ImportError: If a package that its kind needs is not installed.
         """
-        with _WRITING:
+        with WRITING:
             files = read_index(folder, self._checkpoint)
             model, processor, index = self.model, self.processor, files.to_index(self.model.device)
             if files.catalogue is not None:
@@ -189,10 +181,16 @@ class LiveCatalogue(Snapshots):
             _check_embeddings(model, index, os.fspath(folder))
             self._set(model, processor, self._ranker(model, processor, index), index)
 
-    def _with_index(self, folder: str | os.PathLike[str] | None) -> Self:
-        """This recommender, with the index of a folder if there is one."""
-        if folder is not None:
-            self.load_index(folder)
+    def _completed(
+        self, index: str | os.PathLike[str] | None, policy: Any, checkpoint: str | os.PathLike[str]
+    ) -> Self:
+        """This recommender, with the index of a folder if there is one, and the policy that was given or is saved."""
+        if index is not None:
+            self.load_index(index)
+        if policy is not None:
+            self.policy = policy
+        elif Path(checkpoint).is_dir():
+            self.follow_policy(checkpoint)
         return self
 
     def _grown(self, catalogue: ItemVocabulary) -> tuple[XCatForNextItem, XCatProcessor]:
@@ -206,7 +204,7 @@ class LiveCatalogue(Snapshots):
         Args:
             catalogue: The items; those of the recommender come first.
         """
-        with _WRITING:
+        with WRITING:
             model, processor = self._grown(catalogue)
             ranker = self._ranker(model, processor)
             self._set(model, processor, ranker, replace(CatalogueIndex.exact(ranker.index), grown=True))

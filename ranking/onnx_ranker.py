@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ class OnnxItemRanker(ItemRanker):
         model: The model that was exported.
         vocabulary: Its catalogue.
         graphs: Its graphs.
+        policy: Content policy of the catalogue; None for none.
 
     Raises:
         ValueError: If the graphs were made of another model.
@@ -37,12 +39,14 @@ class OnnxItemRanker(ItemRanker):
 
     layout = "right"
 
-    def __init__(self, model: Any, vocabulary: Any, graphs: OnnxGraphs) -> None:
+    def __init__(
+        self, model: Any, vocabulary: Any, graphs: OnnxGraphs, policy: Mapping[str, Any] | None = None
+    ) -> None:
         if graphs.manifest.model != model_digest(model):
             raise ValueError(
                 f"the graphs in {graphs.folder} were made of other weights than this checkpoint; export it again"
             )
-        super().__init__(model, vocabulary)
+        super().__init__(model, vocabulary, policy=policy)
         self._graphs = graphs
         if TEXT in graphs.manifest.graphs:
             model.model.text = OnnxTextEncoder(model.model.text, graphs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,13 +20,8 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.past_xcat import XCatPast
 from ..modeling_xcat.queries_xcat import Queries
 from ..modeling_xcat.ranked_xcat import Reordering, catalogue_scores
-from ..modeling_xcat.recommending_xcat import (
-    Basis,
-    OnUnknown,
-    Recommendation,
-    Recommendations,
-    check_unknown,
-)
+from ..modeling_xcat.recommending_xcat import Basis, Recommendation, Recommendations
+from ..modeling_xcat.unknown_users_xcat import OnUnknown, check_unknown
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import stage
 from .explanation.explainer import Explanations
@@ -45,6 +40,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from ..exporting.graph_export import ExportResult
+    from ..tokenization.policy.content_policy import ContentPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +81,7 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations,
         backend: str = "torch",
         onnx: str | os.PathLike[str] | None = None,
         index: str | os.PathLike[str] | None = None,
+        policy: str | Mapping[str, Any] | ContentPolicy | None = None,
         **kwargs: Any,
     ) -> XCatRecommender:
         """Load a recommender from a checkpoint folder or a hub repository, without running its code.
@@ -98,6 +95,8 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations,
             backend: "torch", or "onnx" to run the behaviour model and the text encoder in ONNX Runtime.
             onnx: Folder of the graphs of `export`; None for the folder `onnx` of the checkpoint.
             index: Folder of an index of `xcat index` or `save_index`; None for the exact index of the checkpoint.
+            policy: Content policy instead of that of the checkpoint, as of `LivePolicy.policy`; None for that of the
+                checkpoint, whose `policy.json` is read again when it changes.
             **kwargs: Arguments of `locate_checkpoint` (`revision`, `token`, `cache_dir`, `local_files_only`, ...), and
                 of the model's `from_pretrained`.
 
@@ -119,12 +118,14 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations,
                         f"{name_or_path} is an adapter, which has no graphs; leave backend={backend!r} out"
                     )
                 adapted, processor = load_adapted(name_or_path, base, model_class=model_class, **place, **kwargs)
-                return cls(bare_model(adapted), processor, rerankers)._with_index(index)
+                return cls(bare_model(adapted), processor, rerankers)._completed(index, policy, name_or_path)
         model = load_model(folder, str(name_or_path), model_class, **kwargs)
         recommender = cls(model, XCatProcessor.from_pretrained(folder), rerankers)
         if graphs is not None:
-            recommender.ranker = OnnxItemRanker(model, recommender.vocabulary, OnnxGraphs(graphs))
-        return recommender._with_index(index)
+            recommender.ranker = OnnxItemRanker(
+                model, recommender.vocabulary, OnnxGraphs(graphs), recommender.processor.policy
+            )
+        return recommender._completed(index, policy, name_or_path)
 
     def export(
         self, onnx: str | os.PathLike[str], *, dtype: str = "fp32", rows: Dataset | None = None
@@ -200,6 +201,7 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations,
         cross_category: bool = False,
         only_items: Collection[str] | None = None,
         filters: str | Sequence[Any] = (),
+        allow_sensitive: str | Sequence[str] = (),
         rerank: str | Reranker | Sequence[str | Reranker] | None = None,
         explore: Explore | float | None = None,
         cold_boost: float | None = None,
@@ -230,6 +232,8 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations,
             only_items: Ids of the items to recommend from, such as the items in stock; None for all.
             filters: Conditions on columns of the catalogue that every item has to keep, such as `["price<20",
                 "brand!=Acme"]`; see `Condition`.
+            allow_sensitive: Sensitive categories of the content policy, such as "alcohol", that are recommended
+                although the history lacks them.
             rerank: Re-ranking rules in place of the recommender's, such as `[MMR(0.3), Calibrate(0.5)]` or
                 "mmr=0.3,calibrate=0.5"; see `read_rerankers`.
             explore: "familiar", "balanced", "adventurous", or a number from 0 to 1, for the rules of
@@ -258,7 +262,9 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations,
             timestamps=None if timestamps is None else [timestamps],
             event_texts=None if event_texts is None else [event_texts],
         )
-        wanted = Filters(exclude_seen, exclude_categories, only_categories, cross_category, only_items, filters)
+        wanted = Filters(
+            exclude_seen, exclude_categories, only_categories, cross_category, only_items, filters, allow_sensitive
+        )
         rules = rules_of_request(rerank, explore, self.rerankers)
         return self._lists(requests, k, wanted, rules, cold_boost, on_unknown, explain, past=past)[0]
 

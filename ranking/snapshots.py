@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Self, TypeVar, cast
 
+WRITING = threading.RLock()
+"""Changes of all recommenders wait for each other; not an attribute, so that a recommender can be pickled."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
@@ -17,6 +20,12 @@ class Snapshots:
         same = object.__new__(type(self))
         vars(same).update(vars(self))  # one step, so all attributes are of one state
         return same
+
+    def _switch(self, new: dict[str, Any]) -> None:
+        """Set attributes in one step."""
+        before = dict(vars(self))  # keeps the old objects alive, so that none is freed within the step
+        vars(self).update(new)
+        del before
 
 
 def of_one_state(method: Method) -> Method:

@@ -13,7 +13,8 @@ from ..modeling_xcat.arguments_xcat import whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.queries_xcat import Queries
 from ..modeling_xcat.ranked_xcat import catalogue_scores
-from ..modeling_xcat.recommending_xcat import Basis, ItemRanker, OnUnknown, Reason, check_unknown
+from ..modeling_xcat.recommending_xcat import Basis, ItemRanker, Reason
+from ..modeling_xcat.unknown_users_xcat import OnUnknown, check_unknown
 from ..tokenization.item_groups import ItemGroups, read_groups
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
@@ -285,7 +286,7 @@ class TargetRecommender(Snapshots):
 
     def _popular_groups(self, groups: ItemGroups, k: int, filters: Filters) -> TargetRecommendations:
         """Groups by their share of the training events."""
-        allowed = self.ranker.filter.allowed(filters)
+        allowed = self.ranker.filter.for_new_users(filters)
         counts = (self.ranker.model.model.items.item_counts * allowed)[None].double()
         counts[:, :NUM_SPECIAL_ROWS] = 0
         values, best = (groups.sums(counts)[0] / counts.sum().clamp(min=1)).topk(min(k, len(groups)))

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from ..checkpoints.saved_tables import saved_item_ids
 from ..modeling_xcat.arguments_xcat import whole_number
 from ..modeling_xcat.filters_xcat import Filters
-from ..modeling_xcat.recommending_xcat import OnUnknown, check_unknown
+from ..modeling_xcat.unknown_users_xcat import OnUnknown, check_unknown
 from ..ranking.recommender import XCatRecommender
 from ..ranking.rerank import Reranker
 from ..ranking.rerankers.knob import Explore

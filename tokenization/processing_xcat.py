@@ -22,6 +22,7 @@ from .digests import CONFIG_FILE, catalogue_digest, check_digests, read_settings
 from .masking import mask
 from .packing import EventFeatures, pack_histories, ratings_of, seconds_of, values_of
 from .padding import Padding, in_format, text_options
+from .policy_file import POLICY_FILE, read_policy_file, write_policy
 from .saved_names import check_saved_names
 from .unknown_tokens import warn_of_unknown
 from .user_texts import place_user_texts, texts_per_user
@@ -56,6 +57,9 @@ class XCatProcessor(AskReading, ProcessorMixin):
         image_settings: Column of the items table with images, and `preprocessor`, the settings of the vision encoder's
             image processor (None for vectors); None for a model without images.
         catalogue_digest: Fingerprint of the catalogue at saving; unused here, see `check_digests`.
+
+    Attributes:
+        policy: Content policy with the outcomes of the items, as in `policy.json`; None for no policy.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class XCatProcessor(AskReading, ProcessorMixin):
         self.item_prompt, self.query_prompt = item_prompt, query_prompt
         self.image_settings = None if image_settings is None else dict(image_settings)
         self._warned_of = set[str]()
+        self.policy: Mapping[str, Any] | None = None
         super().__init__(tokenizer, **kwargs)
 
     @property
@@ -335,9 +340,8 @@ class XCatProcessor(AskReading, ProcessorMixin):
     def to_dict(self) -> dict[str, Any]:
         """Content of `processor_config.json`; vocabulary and tokenizer are saved in other files."""
         values: dict[str, Any] = super().to_dict()
-        values.pop("vocabulary", None)
-        values.pop("tokenizer", None)
-        values.pop("_warned_of", None)
+        for name in ("vocabulary", "tokenizer", "policy", "_warned_of"):
+            values.pop(name, None)
         for name in ("interest_settings", "event_settings"):
             if getattr(self, name) is None:
                 values.pop(name, None)
@@ -349,6 +353,7 @@ class XCatProcessor(AskReading, ProcessorMixin):
         """Save tokenizer, catalogue and settings into a directory."""
         os.makedirs(save_directory, exist_ok=True)
         self.catalogue.save(save_directory)
+        write_policy(save_directory, self.policy)
         return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def _upload_modified_files(self, working_dir: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
@@ -384,6 +389,8 @@ class XCatProcessor(AskReading, ProcessorMixin):
         if file is None:
             raise OSError(f"{name} has no {VOCABULARY_FILE}; save the processor with save_pretrained")
         processor.vocabulary = ItemVocabulary.load(file)
+        policy = cached_file(name, POLICY_FILE, _raise_exceptions_for_missing_entries=False, **hub)
+        processor.policy = None if policy is None else read_policy_file(policy)
         config, settings = (read_settings(name, path, hub) for path in (CONFIG_FILE, "processor_config.json"))
         check_digests(config, settings, processor.vocabulary, name)
         return processor

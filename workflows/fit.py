@@ -35,6 +35,7 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, written_whole
 from ..ranking.recommender import XCatRecommender
+from ..tokenization.policy_file import POLICY_FILE
 from ..tokenization.progress import quiet_transformers, stage
 from ..tokenization.sequences.click_rows import ClickData
 from ..tokenization.tables.schema import MissingUsers, UnknownItems
@@ -67,7 +68,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WEIGHT_FILES = (
-    "config.json", "model.safetensors", "items.arrow", ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, ".eval_results/*",
+    "config.json", "model.safetensors", "items.arrow", POLICY_FILE, ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE,
+    ".eval_results/*",
 )  # fmt: skip
 """Files removed when a checkpoint is replaced; the old card describes another model."""
 _COSTS = ("runtime", "per_second", "preparation_time")
@@ -389,7 +391,7 @@ def _save(outcome: FitResult, card: XCatModelCardData | None) -> None:
         else:
             outcome.adapter.save_pretrained(unfinished, save_embedding_layers=False)
             (unfinished / CARD_FILE).unlink(missing_ok=True)  # peft's template has only the path of the base
-        if outcome.own_catalogue or outcome.adapter is None:
+        if outcome.own_catalogue or outcome.adapter is None or outcome.prepared.processor.policy is not None:
             outcome.prepared.processor.save_pretrained(unfinished)
         if card is not None:
             with stage("writing the model card"):

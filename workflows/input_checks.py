@@ -52,6 +52,7 @@ def check_preparation(values: Mapping[str, Any]) -> None:
     Raises:
         ValueError: If one is.
     """
+    from ..tokenization.policy.content_policy import read_policy
     from ..tokenization.sequences.filters import check_filters
     from ..tokenization.sequences.held_out_items import check_cold
 
@@ -66,6 +67,7 @@ def check_preparation(values: Mapping[str, Any]) -> None:
 
         check_about(options.interests)
     check_text_encoder(options.text_encoder)
+    read_policy(options.policy)
     _check_images(options, values)
 
 

@@ -25,6 +25,7 @@ _SOURCES = {
         ("", "tokenization/sequences/event_options.py", "EventOptions"),
         ("", _OPTIONS, "TextOptions"),
         ("", "tokenization/images/image_options.py", "ImageOptions"),
+        ("", "tokenization/policy/policy_options.py", "PolicyOptions"),
         *(("", _OPTIONS, name) for name in ("InterestOptions", "ModelOptions", PREPARATION)),
     ),
     CONFIG: (

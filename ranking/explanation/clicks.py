@@ -43,7 +43,7 @@ def click_explanation(
     without = [probability(requests.without_item(one)) for one in vocabulary.decode(items.numpy())]
     falls = torch.tensor([[_log_odds(whole) - _log_odds(other) for other in without]])
     influence = Influences(items, falls, falls)
-    because = tuple(ranker.reason(*reason) for reason in influence.reasons(REASONS)[0])
+    because = tuple(ranker.reason(*reason) for reason in ranker.filter.named(influence.reasons(REASONS)[0]))
     after = dict(zip(vocabulary.decode(items.numpy()), without, strict=True))
     counterfactuals = tuple(
         Counterfactual(one.item_id, one.title, None, round(_log_odds(after[one.item_id]), 6), "history",

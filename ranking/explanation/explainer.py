@@ -185,7 +185,33 @@ class _Explainer:
                 f"item is {str(item)!r}, which is in the history, whose items lists do not have; give "
                 "exclude_seen=False"
             )
+        self._check_policy(row, history)
         return row
+
+    def _check_policy(self, row: int, history: Sequence[str]) -> None:
+        """Refuse an item that the content policy keeps out of the lists of a history."""
+        policy = self._ranker.filter.policy
+        if policy is None:
+            return
+        if bool(policy.blocked[row]):
+            raise ValueError("item is blocked by the content policy, so no list has it; xcat review can approve it")
+        opted = policy.opted((), [self._vocabulary.encode([str(one) for one in one_history(history)]).tolist()])
+        if opted is not None and not bool(policy.open_to(int(opted[0]))[row]):
+            raise ValueError(
+                "item is of a sensitive category that the history lacks, so lists do not have it; xcat review can "
+                "approve it"
+            )
+
+    def _may_be_named(self, row: int) -> bool:
+        return self._ranker.filter.policy is None or self._ranker.filter.policy.may_be_named(row)
+
+    def _named(self, words: tuple[WordInfluence, ...]) -> tuple[WordInfluence, ...]:
+        """Words that the content policy allows."""
+        policy = self._of.content_policy
+        if policy is None:
+            return words
+        verdicts = policy.check_many([one.word for one in words])
+        return tuple(one for one, verdict in zip(words, verdicts, strict=True) if verdict.outcome == "allowed")
 
     def _request(self, requests: Requests, asked: Queries) -> _Request:
         rows, inputs = self._of._inputs(requests.of([0]))
@@ -227,21 +253,23 @@ class _Explainer:
         found = replace(found, events=events, because=because, counterfactuals=counterfactuals)
         odds = odds_of(ranked, row)
         if request.asks is not None and request.words is not None:
-            found = replace(found, query_words=query_influences(request.words, request.asks, ranked.rescore, odds))
+            of_query = query_influences(request.words, request.asks, ranked.rescore, odds)
+            found = replace(found, query_words=self._named(of_query))
         if not (words and base.config.use_text and base.text.encoder is not None):
             return found
         variants = TextVariants(self._of, case, ranked.candidates[0], request.asks)
         of_event: tuple[WordInfluence, ...] = ()
         if because and because[0].item_id != found.item_id:
-            of_event = variants.influences(int(self._vocabulary.encode([because[0].item_id])[0]), odds)
-        return replace(found, item_words=variants.influences(row, odds), event_words=of_event)
+            of_event = self._named(variants.influences(int(self._vocabulary.encode([because[0].item_id])[0]), odds))
+        return replace(found, item_words=self._named(variants.influences(row, odds)), event_words=of_event)
 
     def _ranked(self, row: int, request: _Request) -> Ranked:
         """The best items of a request, with the explained one behind them."""
         base, ranker = self._ranker.model.model, self._ranker
         count = min(max(COMPARED, int(base.config.num_candidates)), int(base.config.num_items))
         given = (base, ranker.index, request.states, request.recent)
-        every = ranker.filter.hide(Filters(), ranker.filter.allowed(Filters()), [])
+        own = [self._vocabulary.encode(request.requests.histories[0]).tolist()]
+        every = ranker.filter.hide(Filters(), ranker.filter.allowed(Filters()), own)
         found = ranked_items(*given, count, every, None, request.asks)
         pin = torch.tensor([row], device=found.rows.device)
         return with_pinned(found, pin, *given, every, None, request.asks)
@@ -254,7 +282,7 @@ class _Explainer:
         A reason is left out if the score of that request is not below the score `before`.
         """
         found = []
-        for had, weight in influence.reasons(REASONS)[0]:
+        for had, weight in self._ranker.filter.named(influence.reasons(REASONS)[0]):
             reason = self._ranker.reason(had, weight)
             requests = request.requests.without_item(reason.item_id)
             basis = self._basis(requests)
@@ -274,7 +302,8 @@ class _Explainer:
         known, shown = self._known_items(requests), self._vocabulary.item(row)
         return Explanation(
             shown["item_id"], shown.get("title") or shown["item_id"], self._basis(requests), self._method, 0.0,
-            language=self._language, category_path=_levels(shown), known_categories=self._known_categories(row, known),
+            language=self._language, category_path=self._levels(shown),
+            known_categories=self._known_categories(row, known),
             nearest=self._nearest(row, known), notes=_notes(len(requests.histories[0]), unknown),
         )  # fmt: skip
 
@@ -283,12 +312,21 @@ class _Explainer:
         found = []
         weights = influence.weights[0].tolist()
         for row, value, weight in zip(influence.items.tolist(), values, weights, strict=True):
+            if not self._may_be_named(row):
+                continue
             item = self._vocabulary.item(row)
             title = item.get("title") or item["item_id"]
             found.append(
                 EventInfluence(item["item_id"], title, item.get("category"), round(value, 4), round(weight, 4))
             )
         return tuple(found)
+
+    def _levels(self, item: Mapping[str, Any]) -> tuple[str, ...]:
+        """The levels of an item's category, by its column `category_path` or its category."""
+        path, policy = str(item.get("category_path") or item.get("category") or ""), self._of.content_policy
+        if not path or (policy is not None and policy.check(path).outcome != "allowed"):
+            return ()
+        return tuple(part.strip() for part in path.split(_LEVELS))
 
     def _known_items(self, requests: Requests) -> torch.Tensor:
         """The distinct item indices of the history, the latest first."""
@@ -301,7 +339,7 @@ class _Explainer:
 
     def _nearest(self, row: int, known: torch.Tensor) -> NearestItem | None:
         """The item of the history that is most similar to an item."""
-        known = known[known != row]
+        known = known[[one != row and self._may_be_named(one) for one in known.tolist()]]
         if not len(known):
             return None
         data: ItemData = self._of.item_data
@@ -315,12 +353,6 @@ class _Explainer:
         unknown = int(self._of.unknown_items(requests.histories)[0])
         basis: Basis = self._of._basis(requests, 0, unknown, "popular")
         return basis
-
-
-def _levels(item: Mapping[str, Any]) -> tuple[str, ...]:
-    """The levels of an item's category, by its column `category_path` or its category."""
-    path = item.get("category_path") or item.get("category")
-    return tuple(part.strip() for part in str(path).split(_LEVELS)) if path else ()
 
 
 def _notes(events: int, unknown: int) -> list[str]:

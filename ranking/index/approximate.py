@@ -96,7 +96,7 @@ class ApproximateIndex:
         return pool.masked_fill(again, 0)
 
     def _found(self, queries: np.ndarray, count: int, hide: ItemMask) -> np.ndarray:
-        if hide.known is None:
+        if not hide.by_user:
             return self._find(queries, count, None if hide.everything else hide.allowed)
         parts = [self._find(queries[user : user + 1], count, hide.of_user(user)) for user in range(len(queries))]
         return np.concatenate(parts)

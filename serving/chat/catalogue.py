@@ -36,7 +36,8 @@ class ChatCatalogue:
         self.allowed = AllowedItems(self.recommender.vocabulary, self.words)
         self.support_log = None if support_log is None else SupportLog(self.recommender, support_log)
         self.language = ShopLanguage(self.recommender)
-        self.examples = self.words.frequent_categories(_EXAMPLES)
+        policy, named = recommender.content_policy, self.words.frequent_categories(self.words.num_items)
+        self.examples = [one for one in named if policy is None or not policy.check(one).matches][:_EXAMPLES]
         self.ids: list[str] = self.recommender.vocabulary.column("item_id").to_pylist()
 
     def is_current(self, recommender: XCatRecommender) -> bool:

@@ -100,7 +100,9 @@ class ChatSession:
         self.recommender = recommender = catalogue.recommender
         self._words, self._log, self._ids = catalogue.words, catalogue.support_log, catalogue.ids
         self._language, self._examples = catalogue.language, catalogue.examples
-        listable = recommender.ranker.filter.allowed(Filters(conditions=filters)).cpu().numpy()[NUM_SPECIAL_ROWS:]
+        used, own = recommender.ranker.filter, recommender.vocabulary.encode(self.history).tolist()
+        wanted = Filters(conditions=filters)
+        listable = used.hide(wanted, used.allowed(wanted), [own]).of_user(0).cpu().numpy()[NUM_SPECIAL_ROWS:]
         self._allowed = catalogue.allowed.within(listable)
         self._bought = np.zeros(recommender.vocabulary.num_items, dtype=bool)
         rows = recommender.vocabulary.encode(self.history)
@@ -139,7 +141,10 @@ class ChatSession:
         if is_read and reads(self.recommender, folded):
             reading = by_meaning(reading, lexicon)
         turn = self._reply(folded, reading, lexicon)
-        answers = Answers(turn.understood, self._examples)
+        answers, policy = Answers(turn.understood, self._examples), self.recommender.content_policy
+        echoes = turn.understood.request != "service"  # words of the customer
+        if policy is not None and echoes and policy.check(turn.answer).outcome == "blocked":
+            turn = replace(turn, answer=answers.sentences(answers.phrases.unclear, answers.advice()))
         cut = answers.phrases.cut.format(read=f"{MAX_CHARACTERS:,}", length=f"{len(text):,}")
         notes = (
             cut if len(text) > MAX_CHARACTERS else "",

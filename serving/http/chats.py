@@ -64,6 +64,7 @@ class Chats:
             OSError: If the support log cannot be read.
             ValueError: If it is no such table.
         """
+        recommender.follow()  # decisions of people until now
         found = self._catalogue
         if found is None or not found.is_current(recommender):
             with self._reading:

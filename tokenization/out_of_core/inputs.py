@@ -223,8 +223,10 @@ class PreparationInputs:
 
 
 def _asked(options: Any) -> dict[str, Any]:
-    """The options, without those of images if there are none, so that folders older than these still match."""
+    """The options, without those of images or a policy if there are none, so that folders older than these match."""
     values = dataclasses.asdict(options)
+    if values.get("policy") is None:
+        values.pop("policy", None)
     if values.get("images") is None:
         return {name: value for name, value in values.items() if name not in IMAGE_FIELDS}
     return values

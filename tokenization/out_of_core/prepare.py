@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from ..images.image_options import ImageOptions
+from ..policy.policy_options import PolicyOptions
 from ..sequences.event_options import EventOptions
 from ..sequences.filters import RepeatPolicy, check_session_times
 from ..sequences.held_out_items import nothing_trained, pick_cold
@@ -43,8 +44,8 @@ EngineName = Literal["local", "ray"]
 
 
 @dataclass
-class PrepareOptions(ImageOptions, EventOptions):
-    """Options of `prepare_tables`: `EventOptions`, `ImageOptions`, and the length of evaluation histories.
+class PrepareOptions(PolicyOptions, ImageOptions, EventOptions):
+    """Options of `prepare_tables`: `EventOptions`, `ImageOptions`, `PolicyOptions`, and the length of histories.
 
     Args:
         max_history: Events kept of an evaluation history, the latest; None for all.
@@ -55,6 +56,7 @@ class PrepareOptions(ImageOptions, EventOptions):
     def __post_init__(self) -> None:
         EventOptions.__post_init__(self)
         ImageOptions.__post_init__(self)
+        PolicyOptions.__post_init__(self)
         if self.max_history is not None and self.max_history < 1:
             raise ValueError(f"max_history is {self.max_history}; give a number from 1, or None for the whole history")
         if self.split in SPLITS and not SPLITS[self.split].out_of_core:

@@ -179,7 +179,9 @@ class PreparedShop(ShopTables):
                     f"{name} is {value!r}, and {self.name} was prepared with {made[name]!r}; prepare the original "
                     f"tables again with {name}={value!r}, or give these tables instead"
                 )
-        return replace(options, **made)
+        policy = getattr(options, "policy", None)
+        kept = {"policy": self.made["policy"]} if policy is None and self.made.get("policy") is not None else {}
+        return replace(options, **made, **kept)
 
     def event_type_names(self) -> list[str]:
         """Event types, in the order of their codes."""

@@ -26,6 +26,7 @@ from ...modeling_xcat.hub_xcat import locate_checkpoint
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.images.item_images import ItemImages
 from ...tokenization.interests.reader import NO_INTEREST
+from ...tokenization.policy.item_verdicts import place_policy
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.build import target_histories, target_items
 from ...tokenization.sequences.row_asks import add_asks
@@ -95,6 +96,7 @@ def prepare_from_base(
         notes.append(f"{new} of {vocabulary.num_items} items are new to the base; {gone} of the base's are dropped")
     else:
         change_soft_targets(model)
+    notes += place_policy(processor, options.policy)
     data = split_shop(shop, options, processor.catalogue, processor.event_types, split)
     processor.event_settings = settings = data.settings
     before = set(model.config.negative_event_types or ()) - set(settings["target_event_types"])

@@ -13,6 +13,7 @@ from datasets import DatasetDict
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.images.image_options import ImageOptions
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
+from ...tokenization.policy.policy_options import PolicyOptions
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.event_options import EventOptions
 from ...tokenization.sequences.row_asks import AskSources, ask_sources
@@ -73,8 +74,8 @@ class ModelOptions:
 
 
 @dataclass
-class PreparationOptions(ModelOptions, InterestOptions, ImageOptions, TextOptions, EventOptions):
-    """Options of a preparation: those of events, texts, images, interests and the model in one.
+class PreparationOptions(ModelOptions, InterestOptions, PolicyOptions, ImageOptions, TextOptions, EventOptions):
+    """Options of a preparation: those of events, texts, images, content policy, interests and the model in one.
 
     All fields are keywords: `PreparationOptions(split="last-basket", text_encoder="folder")`.
 
@@ -88,7 +89,7 @@ class PreparationOptions(ModelOptions, InterestOptions, ImageOptions, TextOption
     split_seed: int | None = None
 
     def __post_init__(self) -> None:
-        for group in (EventOptions, TextOptions, ImageOptions, InterestOptions, ModelOptions):
+        for group in (EventOptions, TextOptions, ImageOptions, PolicyOptions, InterestOptions, ModelOptions):
             group.__post_init__(self)
         self.cache_dir = None if self.cache_dir is None else Path(self.cache_dir)
 

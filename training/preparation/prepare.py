@@ -24,6 +24,7 @@ from ...tokenization.images.image_encoder import ImageEncoder
 from ...tokenization.images.item_images import ItemImages
 from ...tokenization.images.references import holds_vectors
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
+from ...tokenization.policy.item_verdicts import place_policy
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import quiet_transformers, stage
 from ...tokenization.sequences.row_asks import add_asks
@@ -187,6 +188,7 @@ def prepare_training(
         add_asks(data, options.interest_columns)
     notes = [
         *encoder.notes,
+        *place_policy(processor, options.policy),
         *filter(None, [shop.split_advice(options)]),
         *([] if images is None else images.describe()),
     ]

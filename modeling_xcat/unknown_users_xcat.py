@@ -1,0 +1,28 @@
+"""Users without an item of the catalogue."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+OnUnknown = Literal["popular", "skip", "error"]
+"""Result for a user without an item of the catalogue: popular items, an empty list, or an error."""
+
+
+def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
+    """Refuse an invalid choice, and users without a known item if the choice is "error".
+
+    Args:
+        unknown: Users without an item of the catalogue.
+        users: Number of users.
+        on_unknown: See `OnUnknown`.
+
+    Raises:
+        ValueError: If that is so.
+    """
+    if on_unknown not in get_args(OnUnknown):
+        raise ValueError(f"on_unknown is {on_unknown!r}; give one of {', '.join(get_args(OnUnknown))}")
+    if on_unknown == "error" and unknown:
+        raise ValueError(
+            f"histories: {unknown:,} of {users:,} users have no item of the catalogue; give item ids of the items "
+            "table, on_unknown='popular' for popular items, or on_unknown='skip' to leave these users out"
+        )

@@ -1,0 +1,61 @@
+"""The file of a checkpoint with its content policy: settings, outcomes of items, and decisions of people.
+
+Self-contained, because it travels with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+POLICY_FILE = "policy.json"
+FORMAT = 1
+"""Version of the layout of the file."""
+
+
+def read_policy_file(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Content of `policy.json`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        `format`; `settings` of the policy; `items`, the outcome, categories and matches of each item that is not
+        allowed; and `decisions`, "approved" or "blocked" per item.
+
+    Raises:
+        ValueError: If the file is damaged, or of a newer version.
+    """
+    remedy = "copy the checkpoint again, or apply the policy again with xcat review"
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); {remedy}") from error
+    parts = ("settings", "items", "decisions")
+    if not isinstance(found, dict) or any(not isinstance(found.get(name), dict) for name in parts):
+        raise ValueError(f"{path} lacks one of {', '.join(parts)}; {remedy}")
+    if found.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} has format {found.get('format')!r}, and this version reads {FORMAT}; upgrade xcat-rec"
+        )
+    return found
+
+
+def write_policy(folder: str | os.PathLike[str], policy: Mapping[str, Any] | None) -> Path:
+    """Write `policy.json` into a folder, atomically; without a policy the file is removed.
+
+    Args:
+        folder: A checkpoint.
+        policy: Content of the file; None for no policy.
+    """
+    path = Path(folder) / POLICY_FILE
+    if policy is None:
+        path.unlink(missing_ok=True)
+        return path
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(policy, ensure_ascii=False, indent=1), encoding="utf-8")
+    os.replace(unfinished, path)
+    return path
