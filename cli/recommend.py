@@ -25,6 +25,7 @@ _OPTIONS = {
     "give exclude_seen=False": "add --include-seen", "only_categories": "--only-category",
     "exclude_categories": "--exclude-category", "cross_category": "--cross-category",
     "on_unknown='popular'": "--on-unknown popular", "loosen filters": "loosen --filter",
+    "name sensitive categories in allow_sensitive": "add --allow-sensitive",
 }  # fmt: skip
 """Arguments in notes, and the options that set them."""
 
@@ -73,6 +74,12 @@ def recommend(
     ] = None,
     exclude_category: Annotated[
         list[str] | None, typer.Option(help="Recommend nothing from this category; may be repeated.")
+    ] = None,
+    allow_sensitive: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also recommend from this sensitive category of the content policy, such as alcohol; may be repeated."
+        ),
     ] = None,
     cross_category: Annotated[
         bool, typer.Option(help="Recommend only from categories that the history lacks.")
@@ -155,8 +162,9 @@ def recommend(
         return histories
 
     kept = Filters(
-        not include_seen, tuple(exclude_category or ()), only_category or None, cross_category, None, filters or ()
-    )
+        not include_seen, tuple(exclude_category or ()), only_category or None, cross_category, None, filters or (),
+        tuple(allow_sensitive or ()),
+    )  # fmt: skip
     named = None if index is None else str(index)
     request = BatchRequest(k, kept, tuple(text or ()), cold_boost, on_unknown, query, rerank, explore, named)
     if output is not None and users is not None:

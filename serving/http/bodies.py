@@ -32,6 +32,9 @@ class ListOptions(Body):
     cross_category: bool = Field(False, description="Only categories that are new to the customer.")
     only_categories: list[str] | None = Field(None, max_length=1000)
     exclude_categories: list[str] = Field([], max_length=1000)
+    allow_sensitive: list[str] = Field(
+        [], max_length=100, description="Sensitive categories that are allowed.", examples=[["alcohol"]]
+    )
     explain: bool = Field(True, description="Give the events that carry each item.")
     log: bool = Field(True, description="Log the list, so that reactions can refer to it.")
 

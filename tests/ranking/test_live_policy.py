@@ -158,3 +158,41 @@ def test_the_mask_is_that_of_each_user() -> None:
     every = torch.arange(len(found.vocabulary)).expand(2, -1)
     kept = mask.keeps(every)
     assert torch.equal(kept[0], mask.of_user(0)) and int((kept[0] & ~kept[1]).sum()) == len(WINES)
+
+
+def test_chats_and_services_follow_the_policy(tmp_path: Path) -> None:
+    """Neither a turn about wine nor a request of the service lists a flagged item; a sensitive one needs the word."""
+    from fastapi.testclient import TestClient
+
+    from xcat_rec.serving.chat.session import ChatSession
+    from xcat_rec.serving.http.app import create_app
+    from xcat_rec.serving.http.engine import Engine
+    from xcat_rec.serving.http.settings import ServeSettings
+
+    own = recommender()
+    said = ["I want red wine", "show me v0dka", "a nazi flag", "something from the brand cellar"]
+    for text in said:
+        turn = ChatSession(own, k=40, history=OTHERS).say(text)
+        assert listed(turn.recommendations).isdisjoint({*WINES, *BLOCKED})
+        assert not any(TITLES[item] in turn.answer for item in TITLES)
+    assert listed(ChatSession(own, k=40, history=[WINES[0]]).say("I want red wine").recommendations) <= {*WINES[1:]}
+    own.model.save_pretrained(tmp_path)
+    own.processor.save_pretrained(tmp_path)
+    with TestClient(create_app(Engine(str(tmp_path), ServeSettings()))) as client:
+        lists = [client.post("/recommend", json={"history": OTHERS, "k": 40}).json()]
+        lists.append(client.post("/query", json={"query": "red wine vodka nazi", "k": 40}).json())
+        lists.append(client.post("/similar", json={"item_id": BLOCKED[0], "k": 40}).json())
+        lists += client.post("/recommend/batch", json={"requests": [{"k": 40}, {"history": OTHERS}]}).json()["lists"]
+        client.post("/events", json={"user_id": "u", "item_id": OTHERS[0]})
+        lists.append(client.post("/recommend", json={"user_id": "u", "k": 40}).json())
+        lists.append(client.post("/chat", json={"message": "red wine or v0dka", "k": 40}).json())
+        for found in lists:
+            text = json.dumps(found["recommendations"])
+            assert not any(item in text for item in TITLES), found
+        opened = client.post("/recommend", json={"history": OTHERS, "k": 40, "allow_sensitive": ["alcohol"]}).json()
+        assert {*WINES} <= {one["item_id"] for one in opened["recommendations"]}
+        assert client.post("/explain", json={"history": OTHERS, "item_id": BLOCKED[1]}).status_code == 422
+        client.post("/items", json={"items": [{"item_id": "new-1", "title": "Absinthe, 70 cl"}]})
+        assert "new-1" not in client.post("/recommend", json={"history": OTHERS, "k": 50}).text
+    saved = json.loads((tmp_path / POLICY_FILE).read_text(encoding="utf-8"))
+    assert saved["items"]["new-1"]["outcome"] == "sensitive"
