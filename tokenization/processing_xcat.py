@@ -389,7 +389,8 @@ class XCatProcessor(AskReading, ProcessorMixin):
         if file is None:
             raise OSError(f"{name} has no {VOCABULARY_FILE}; save the processor with save_pretrained")
         processor.vocabulary = ItemVocabulary.load(file)
-        policy = cached_file(name, POLICY_FILE, _raise_exceptions_for_missing_entries=False, **hub)
+        missing = {f"_raise_exceptions_for_{kind}": False for kind in ("missing_entries", "connection_errors")}
+        policy = cached_file(name, POLICY_FILE, **missing, **hub)
         processor.policy = None if policy is None else read_policy_file(policy)
         config, settings = (read_settings(name, path, hub) for path in (CONFIG_FILE, "processor_config.json"))
         check_digests(config, settings, processor.vocabulary, name)
