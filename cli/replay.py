@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def replay(
-    log: Annotated[Path, typer.Argument(help="SQLite file of the store of xcat serve, such as state.db.")],
+    log: Annotated[
+        str, typer.Argument(help="Store of xcat serve: a SQLite file such as state.db, or redis://HOST:PORT/0.")
+    ],
     checkpoints: Annotated[list[str], typer.Argument(help="Checkpoints; the first two are compared.")],
     reactions: Annotated[
         str | None, typer.Option(help="Types of reactions that count: click,purchase; all but hide by default.")
@@ -38,7 +40,8 @@ def replay(
     from ..workflows.input_checks import check_checkpoint
     from .usage import check_file_to_read
 
-    check_file_to_read("LOG", log)
+    if "://" not in log:
+        check_file_to_read("LOG", Path(log))
     for checkpoint in checkpoints:
         check_checkpoint(checkpoint, None)
 

@@ -18,7 +18,7 @@ from ..ranking.recommender import XCatRecommender
 from ..ranking.rerank import pool_size
 from ..ranking.rerankers.sampling import PlackettLuce
 from ..ranking.rerankers.words import read_rerankers
-from ..serving.feedback import HIDE, FeedbackLog, Impression
+from ..serving.feedback import HIDE, Impression, open_feedback
 from ..tokenization.progress import stage
 
 _PRIOR = 5.0
@@ -75,7 +75,7 @@ def replay(
     options; its chance of every logged place is compared with the logged one.
 
     Args:
-        log: SQLite file of the service's store.
+        log: Store of the service: a SQLite file, or "redis://HOST:PORT/NUMBER".
         checkpoints: Folders or names, one or more; the first two are compared.
         reactions: Types of reactions that count, such as click and purchase; empty for all but hide.
         temperature: Of the draw of the checkpoints; 0 for their best lists; None for that of each logged list.
@@ -90,7 +90,7 @@ def replay(
         raise ValueError(f"temperature is {temperature}; give 0 or more")
     if not checkpoints:
         raise ValueError("checkpoints is empty; give the folder of at least one")
-    feedback = FeedbackLog(log, reading=True)
+    feedback = open_feedback(log, reading=True)
     every = list(feedback.impressions())
     drawn = [one for one in every if one.propensities is not None and len(one.propensities) == len(one.items)]
     if not drawn:

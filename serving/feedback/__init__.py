@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from .feedback_log import FeedbackLog as FeedbackLog
     from .feedback_log import Impression as Impression
     from .feedback_log import Reaction as Reaction
+    from .opening import open_feedback as open_feedback
+    from .redis_feedback import RedisFeedback as RedisFeedback
 
 _EXPORTS = {
     "FeedbackLog": ".feedback_log",  # lists and reactions in a SQLite file or in memory
     "HIDE": ".feedback_log",  # type of an event that leaves its item out of later lists
     "Impression": ".feedback_log",  # a list that was shown
+    "RedisFeedback": ".redis_feedback",  # lists and reactions on a Redis server
+    "open_feedback": ".opening",  # opens the log of a store
     "Reaction": ".feedback_log",  # a click, cart, purchase or hide of an item of a list
 }
 

@@ -70,6 +70,23 @@ class Reaction:
     timestamp: int
 
 
+def check_reaction(reaction: Reaction, shown: Impression | None, user: str | None = None) -> None:
+    """Refuse a reaction to a list that is not in the log, or to an item that it does not have.
+
+    Args:
+        reaction: The reaction.
+        shown: The list of its id; None if there is none.
+        user: The user who reacts; None for anybody.
+
+    Raises:
+        ValueError: If it is refused.
+    """
+    if shown is None or (user is not None and shown.user not in ("", user)):
+        raise ValueError("impression_id is not that of a list of this user; give one of an earlier answer")
+    if reaction.item not in shown.items:
+        raise ValueError("item_id was not in the list of the impression_id")
+
+
 class FeedbackLog:
     """Lists and reactions in a SQLite file, which may be that of the sessions, or in memory.
 
@@ -146,18 +163,16 @@ class FeedbackLog:
         Raises:
             ValueError: If it is refused.
         """
-        with self._lock:
-            query = "SELECT items, user FROM impressions WHERE id = ?"
-            found = self._base.execute(query, (reaction.impression,)).fetchone()
-        if found is None or (user is not None and found[1] not in ("", user)):
-            raise ValueError("impression_id is not that of a list of this user; give one of an earlier answer")
-        if reaction.item not in json.loads(found[0]):
-            raise ValueError("item_id was not in the list of the impression_id")
+        found = list(self._lists("WHERE id = ?", (reaction.impression,)))
+        check_reaction(reaction, found[0] if found else None, user)
 
     def impressions(self, user: str | None = None) -> Iterator[Impression]:
         """The lists, oldest first; of one user or of all."""
         where, values = ("", ()) if user is None else ("WHERE user = ?", (user,))
-        for row in self._rows(f"SELECT * FROM impressions {where} ORDER BY timestamp, rowid", values):
+        yield from self._lists(f"{where} ORDER BY timestamp, rowid", values)
+
+    def _lists(self, where: str, values: tuple[str, ...]) -> Iterator[Impression]:
+        for row in self._rows(f"SELECT * FROM impressions {where}", values):
             name, owner, timestamp, checkpoint, items, drawn, history, options = row
             propensities = None if drawn is None else tuple(json.loads(drawn))
             shown, earlier = tuple(json.loads(items)), tuple(json.loads(history))

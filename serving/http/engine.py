@@ -7,7 +7,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from ...checkpoints.fingerprint import model_fingerprint
@@ -16,7 +15,7 @@ from ...modeling_xcat.recommending_xcat import Recommendations
 from ...ranking.recommender import XCatRecommender
 from ...ranking.sessions import SessionEvent, Sessions
 from ...ranking.sessions.events import read_event
-from ..feedback import HIDE, FeedbackLog, Impression, Reaction
+from ..feedback import HIDE, Impression, Reaction, open_feedback
 from ..state import open_state
 from .chats import Chats
 from .errors import InvalidRequestError, UnknownError
@@ -60,7 +59,7 @@ class Engine:
     def __init__(self, checkpoint: str, settings: ServeSettings, recommender: XCatRecommender | None = None) -> None:
         self.settings = settings
         self.log = open_state(settings.store, settings.expire_after)
-        self.feedback = FeedbackLog(_file_of(settings.store))
+        self.feedback = open_feedback(settings.store)
         self.chats = Chats(settings.support_log)
         self._swapping = threading.Lock()
         self.current = self._deployed(checkpoint, settings.index, recommender)
@@ -340,9 +339,3 @@ def _save(now: Deployment) -> None:
     """Save added and deleted items, if there is a folder for them."""
     if now.index is not None:
         now.recommender.save_index(now.index)
-
-
-def _file_of(store: str) -> Path | None:
-    """The file of a store in SQLite, which feedback shares; None for others, whose feedback is in memory."""
-    path = unquote(urlsplit(store).path)
-    return Path(path[1:]) if store.startswith("sqlite:///") else None

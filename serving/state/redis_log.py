@@ -6,11 +6,10 @@ import json
 from collections.abc import Hashable
 from dataclasses import astuple
 from typing import Any
-from urllib.parse import urlsplit
 
 from ...ranking.sessions.events import SessionEvent
 from ...ranking.sessions.log import Statement, UserRecord, checked_expiry, in_order
-from ...tokenization.extras import check_packages
+from .redis_server import answered, connect, place_of
 
 _CHANGE = ""
 """Field of a hash with the number of its last change; an event's key and a statement are never empty."""
@@ -31,29 +30,24 @@ class RedisLog:
 
     Raises:
         MissingExtraError: If redis is not installed.
-        ConnectionError: If no server answers.
+        ConnectionError: If no server answers, also of each method.
     """
 
     def __init__(self, url: str, expire_after: float | None = None, prefix: str = "xcat", **options: Any) -> None:
-        check_packages("a state in Redis", ["redis"], "redis")
-        import redis
+        self.expire_after, self.prefix, self.place = checked_expiry(expire_after), prefix, place_of(url)
+        self._base = connect(url, **options)
 
-        self.expire_after, self.prefix = checked_expiry(expire_after), prefix
-        self._base: Any = redis.Redis.from_url(url, decode_responses=True, **options)
-        try:
-            self._base.ping()
-        except redis.exceptions.RedisError as error:
-            place = urlsplit(url)
-            raise ConnectionError(f"state {place.hostname}:{place.port or 6379}: no Redis answers: {error}") from error
-
+    @answered
     def append(self, user: str, event: SessionEvent, key: str) -> bool:
         """As in `EventLog`."""
         return self._add("events", user, key, list(astuple(event)), self.expire_after)
 
+    @answered
     def state(self, user: str, statement: Statement) -> bool:
         """As in `EventLog`."""
         return self._add("statements", user, _field(statement), [], None)
 
+    @answered
     def forget(self, user: str, statement: Statement | None = None) -> int:
         """As in `EventLog`."""
         name = self._name("statements", user)
@@ -67,6 +61,7 @@ class RedisLog:
             change.hset(name, _CHANGE, number)
             return int(change.execute()[0])
 
+    @answered
     def version(self, user: str) -> Hashable:
         """As in `EventLog`."""
         with self._base.pipeline(transaction=True) as both:
@@ -74,6 +69,7 @@ class RedisLog:
                 both.hget(self._name(kind, user), _CHANGE)
             return tuple(both.execute())
 
+    @answered
     def read(self, user: str) -> UserRecord:
         """As in `EventLog`."""
         with self._base.pipeline(transaction=True) as both:
@@ -84,6 +80,7 @@ class RedisLog:
         ordered = sorted(statements, key=lambda field: statements[field][0])
         return UserRecord(in_order(found), tuple(Statement(*json.loads(field)) for field in ordered))
 
+    @answered
     def delete(self, user: str) -> bool:
         """As in `EventLog`; see the class for the server's files."""
         return bool(self._base.delete(self._name("events", user), self._name("statements", user)))

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from ...modeling_xcat.arguments_xcat import kind_of
 from ...ranking.sessions.log import EventLog, MemoryLog
 from .redis_log import RedisLog
+from .redis_server import is_redis
 from .sqlite_log import SQLiteLog
 
 MEMORY = "memory:"
@@ -38,6 +39,6 @@ def open_state(
         return MemoryLog(expire_after, clock)
     if scheme == "sqlite" and url.startswith("sqlite:///") and path.strip("/"):
         return SQLiteLog(path[1:], expire_after, clock)
-    if scheme in ("redis", "rediss"):
+    if is_redis(url):
         return RedisLog(url, expire_after)
     raise ValueError(f"state begins with {scheme!r}; {_FORMS}")

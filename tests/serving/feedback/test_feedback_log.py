@@ -7,21 +7,24 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from xcat_rec.serving.feedback import FeedbackLog, Impression, Reaction
+from xcat_rec.serving.feedback import FeedbackLog, Impression, Reaction, RedisFeedback, open_feedback
 
 SHOWN = Impression("i1", "anna", 10, "c1", ("a", "b"), (0.5, 0.25), ("x",), {"k": 2})
 
 
-@pytest.fixture(params=["memory", "file"])
-def log(request: pytest.FixtureRequest, tmp_path: Path) -> FeedbackLog:
-    return FeedbackLog(None if request.param == "memory" else tmp_path / "feedback.db")
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def log(request: pytest.FixtureRequest, tmp_path: Path) -> FeedbackLog | RedisFeedback:
+    if request.param == "redis":
+        return open_feedback(request.getfixturevalue("empty_redis"))
+    return open_feedback({"memory": "memory:", "sqlite": f"sqlite:///{tmp_path}/feedback.db"}[request.param])
 
 
-def test_rows_come_back_as_they_were_added(log: FeedbackLog) -> None:
+def test_rows_come_back_as_they_were_added(log: FeedbackLog | RedisFeedback) -> None:
     plain = Impression("i2", "", 11, "c2", (), None)
     log.show(SHOWN)
     log.show(plain)
@@ -35,7 +38,7 @@ def test_rows_come_back_as_they_were_added(log: FeedbackLog) -> None:
         log.show(SHOWN)
 
 
-def test_reactions_to_other_lists_and_items_are_refused(log: FeedbackLog) -> None:
+def test_reactions_to_other_lists_and_items_are_refused(log: FeedbackLog | RedisFeedback) -> None:
     log.show(SHOWN)
     for reaction, user in ((Reaction("i9", "a", "click", 1), None), (Reaction("i1", "a", "click", 1), "ben")):
         with pytest.raises(ValueError, match="impression_id is not that of a list of this user"):
@@ -44,6 +47,31 @@ def test_reactions_to_other_lists_and_items_are_refused(log: FeedbackLog) -> Non
         log.react(Reaction("i1", "c", "click", 1))
     log.check(Reaction("i1", "a", "click", 1), "anna")
     assert not list(log.reactions())
+
+
+def test_a_deleted_user_takes_lists_and_reactions_along(log: FeedbackLog | RedisFeedback) -> None:
+    other = Impression("i2", "ben", 9, "c1", ("a",))
+    for one in (SHOWN, other):
+        log.show(one)
+        log.react(Reaction(one.id, "a", "click", 12))
+    assert log.delete("anna") and not log.delete("anna")
+    assert list(log.impressions()) == [other] and [one.impression for one in log.reactions()] == ["i2"]
+    with pytest.raises(ValueError, match="impression_id is not that of a list"):
+        log.react(Reaction("i1", "a", "click", 13))
+    log.show(SHOWN)
+    assert not list(log.reactions("anna")), "a list that is shown again has none of the earlier reactions"
+
+
+def test_redis_is_shared_and_lists_are_added_together_or_not_at_all(empty_redis: str) -> None:
+    first, second = RedisFeedback(empty_redis), RedisFeedback(empty_redis)
+    many = [replace(SHOWN, id=f"i{number}", timestamp=2_000 - number) for number in range(1_200)]
+    first.show_many(many)
+    assert list(second.impressions()) == many[::-1], "by time, in more than one answer of the server"
+    with pytest.raises(ValueError, match="'i3' is in the log already"):
+        second.show_many([replace(SHOWN, id="new"), many[3]])
+    first.show_many([])
+    assert len(list(first.impressions("anna"))) == 1_200
+    assert second.react(Reaction("i7", "a", "click", 1)) and not first.react(Reaction("i7", "a", "click", 1))
 
 
 def test_no_byte_of_a_deleted_user_stays(tmp_path: Path) -> None:
@@ -87,7 +115,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         FeedbackLog(tmp_path / "no" / "folder.db")
 
 
-def test_a_closed_log_answers_no_more(log: FeedbackLog) -> None:
+def test_a_closed_log_answers_no_more() -> None:
+    log = FeedbackLog()
     log.close()
     with pytest.raises(sqlite3.ProgrammingError):
         log.show(SHOWN)

@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fakeredis
 import pytest
 import redis
 
 from xcat_rec.ranking.sessions.events import SessionEvent, read_event
 from xcat_rec.ranking.sessions.log import EventLog, MemoryLog, Statement, UserRecord
+from xcat_rec.serving.feedback import Impression, RedisFeedback
 from xcat_rec.serving.state.redis_log import RedisLog
 from xcat_rec.serving.state.sqlite_log import SQLiteLog
 from xcat_rec.serving.state.urls import open_state
 from xcat_rec.tokenization.extras import MissingExtraError
+
+from ...redis_server import PROGRAM, RedisProcess
 
 TENT = SessionEvent("tent", 100, "view", 4.0, "a fine tent\nfor two, \u5e10\u7bf7", "e1")
 BOOTS = SessionEvent("boots", 50)
@@ -41,14 +43,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
-def log(request: Any, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[EventLog]:
+def log(request: Any, tmp_path: Path, clock: Clock) -> Iterator[EventLog]:
     if request.param == "redis":
-        server = fakeredis.FakeServer()
-        monkeypatch.setattr(
-            redis.Redis, "from_url", lambda url, **options: fakeredis.FakeRedis(server=server, **options)
-        )
-    url = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path}/state.db", "redis": "redis://127.0.0.1:6379/0"}
-    opened = open_state(url[request.param], clock=clock)
+        url = request.getfixturevalue("empty_redis")
+    else:
+        url = {"memory": "memory:", "sqlite": f"sqlite:///{tmp_path}/state.db"}[request.param]
+    opened = open_state(url, clock=clock)
     yield opened
     opened.close()
 
@@ -133,15 +133,31 @@ def test_events_expire_and_statements_stay(kind: str, tmp_path: Path, clock: Clo
     log.close()
 
 
-def test_redis_expires_events_by_its_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = fakeredis.FakeRedis(decode_responses=True)
-    monkeypatch.setattr(redis.Redis, "from_url", lambda url, **options: client)
-    log = RedisLog("redis://127.0.0.1:6379/0", expire_after=60)
+def test_redis_expires_events_by_its_own_clock(empty_redis: str) -> None:
+    client, log = redis.Redis.from_url(empty_redis), RedisLog(empty_redis, expire_after=60)
     log.append("u", TENT, "1")
     log.state("u", HIDDEN)
     assert 59_000 < client.pttl("xcat:events:u") <= 60_000 and client.pttl("xcat:statements:u") == -1
     client.pexpire("xcat:events:u", 0)
     assert log.read("u") == UserRecord((), (HIDDEN,)) and log.expire() == 0
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="redis-server is not installed")
+def test_a_redis_server_that_is_killed_loses_nothing_and_is_used_again_when_it_is_back(tmp_path: Path) -> None:
+    server = RedisProcess(tmp_path)
+    try:
+        log, feedback = RedisLog(server.url), RedisFeedback(server.url)
+        acknowledged = [number for number in range(50) if log.append("u", SessionEvent("tent", number), str(number))]
+        feedback.show(Impression("i1", "u", 1, "c", ("tent",)))
+        server.kill()
+        for call in (lambda: log.read("u"), lambda: log.version("u"), lambda: list(feedback.impressions())):
+            with pytest.raises(ConnectionError, match=rf"state 127\.0\.0\.1:{server.port}: Redis does not answer"):
+                call()
+        server.start()
+        assert [event.timestamp for event in log.read("u").events] == acknowledged == list(range(50))
+        assert [one.id for one in feedback.impressions()] == ["i1"] and log.append("u", TENT, "again")
+    finally:
+        server.kill()
 
 
 def test_no_byte_of_a_deleted_user_stays_in_the_files(tmp_path: Path) -> None:
