@@ -85,6 +85,8 @@ if TYPE_CHECKING:
     from .workflows.push import push as push
     from .workflows.replay import ReplayResult as ReplayResult
     from .workflows.replay import replay as replay
+    from .workflows.review import Review as Review
+    from .workflows.review import review as review
     from .workflows.suggest_labels import LabelSuggestions as LabelSuggestions
     from .workflows.suggest_labels import suggest_labels as suggest_labels
     from .workflows.tune import TuneResult as TuneResult
@@ -120,6 +122,7 @@ _EXPORTS = {
     "RepeatPurchaseConfig": ".modeling_baselines.popularity",
     "RepeatPurchaseModel": ".modeling_baselines.popularity",
     "ReplayResult": ".workflows.replay",
+    "Review": ".workflows.review",
     "ServeSettings": ".serving.http.settings",
     "Session": ".ranking.sessions.session",
     "SessionEvent": ".ranking.sessions.events",
@@ -168,6 +171,7 @@ _EXPORTS = {
     "prepare_training": ".training.preparation.prepare",
     "push": ".workflows.push",
     "replay": ".workflows.replay",
+    "review": ".workflows.review",
     "serve": ".serving.http.run",
     "suggest_labels": ".workflows.suggest_labels",
     "tune": ".workflows.tune",

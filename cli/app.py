@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": "Evaluate a checkpoint on your tables.",
     "audit": "Audit lists for popularity bias, exposure and user groups.",
     "bench": "Compare several models on one test split, over seeds.",
+    "review": "Approve or block items that the content policy found.",
     "catalogue": "Add items to a checkpoint by their texts, without training.",
     "index": "Index a checkpoint's items, and add or delete items.",
     "recommend": "Recommend items to one user or to many.",

@@ -23,6 +23,7 @@ from ..checkpoints.adapters import (
 )
 from ..checkpoints.json_files import TRAINING_FOLDER
 from ..checkpoints.load import bare_model, note_catalogue
+from ..checkpoints.review import carry_decisions
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.more_metrics import metric_names
 from ..evaluation.ranker_evaluation import RankingReport
@@ -35,7 +36,6 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, written_whole
 from ..ranking.recommender import XCatRecommender
-from ..tokenization.policy_file import POLICY_FILE
 from ..tokenization.progress import quiet_transformers, stage
 from ..tokenization.sequences.click_rows import ClickData
 from ..tokenization.tables.schema import MissingUsers, UnknownItems
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WEIGHT_FILES = (
-    "config.json", "model.safetensors", "items.arrow", POLICY_FILE, ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE,
+    "config.json", "model.safetensors", "items.arrow", "policy.json", ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE,
     ".eval_results/*",
 )  # fmt: skip
 """Files removed when a checkpoint is replaced; the old card describes another model."""
@@ -384,15 +384,16 @@ def _ranking(prepared: PreparedTraining, model: XCatPreTrainedModel) -> XCatPreT
 
 def _save(outcome: FitResult, card: XCatModelCardData | None) -> None:
     """Save a whole checkpoint, or an adapter, with its catalogue if that is not the base's."""
-    note_catalogue(outcome.model, outcome.prepared.processor)
+    note_catalogue(outcome.model, processor := outcome.prepared.processor)
+    processor.policy = carry_decisions(outcome.output, processor.policy)
     with stage("saving"), written_whole(outcome.output, replaced=_WEIGHT_FILES) as unfinished:
         if outcome.adapter is None:
             outcome.model.save_pretrained(unfinished)
         else:
             outcome.adapter.save_pretrained(unfinished, save_embedding_layers=False)
             (unfinished / CARD_FILE).unlink(missing_ok=True)  # peft's template has only the path of the base
-        if outcome.own_catalogue or outcome.adapter is None or outcome.prepared.processor.policy is not None:
-            outcome.prepared.processor.save_pretrained(unfinished)
+        if outcome.own_catalogue or outcome.adapter is None or processor.policy is not None:
+            processor.save_pretrained(unfinished)
         if card is not None:
             with stage("writing the model card"):
                 write_card(card, unfinished)

@@ -1,0 +1,255 @@
+"""Decisions of people about items that the content policy found: a queue, a log with a hash chain, and its check."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from ..modeling_xcat.item_policy_xcat import APPROVED, BLOCKED, outcome_of
+from ..tokenization.policy_file import POLICY_FILE, read_policy_file, write_policy
+from ..tokenization.vocabulary import ItemVocabulary
+
+REVIEW_FILE = "review.jsonl"
+"""File of a checkpoint with the decisions, one per line; it has names of people and is not pushed."""
+FIRST = "0" * 64
+"""Hash before the first line."""
+Decision = Literal["approved", "blocked"]
+_ORDER = {"blocked": 0, "sensitive": 1}
+
+
+class ReviewLogError(ValueError):
+    """The log of decisions was changed, cut or reordered, or does not agree with `policy.json`."""
+
+
+@dataclass(frozen=True)
+class QueuedItem:
+    """An item that waits for a decision.
+
+    Args:
+        item_id: Its external id.
+        title: Its title; "" if the catalogue does not have the item.
+        outcome: "blocked" or "sensitive".
+        categories: Categories of the matched rules.
+        certain: Whether a match is certain; False for hidden and ambiguous words, and for a classifier.
+        matches: The rules that matched, as of `Match.to_dict`.
+    """
+
+    item_id: str
+    title: str
+    outcome: str
+    categories: tuple[str, ...]
+    certain: bool
+    matches: tuple[Mapping[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to plain values, for JSON."""
+        return {**asdict(self), "categories": list(self.categories), "matches": [dict(one) for one in self.matches]}
+
+
+@dataclass(frozen=True)
+class ReviewEntry:
+    """A line of the log.
+
+    Args:
+        number: Number of the line, from 1.
+        time: Time in UTC, ISO 8601.
+        item_id: The item.
+        decision: "approved" or "blocked".
+        by: Name of the person.
+        reason: Reason in words.
+        outcome: Outcome before the decision.
+        previous: Hash of the line before.
+        hash: SHA-256 of this line without it.
+    """
+
+    number: int
+    time: str
+    item_id: str
+    decision: str
+    by: str
+    reason: str
+    outcome: str
+    previous: str
+    hash: str = ""
+
+    def digest(self) -> str:
+        """SHA-256 of all fields but `hash`."""
+        fields = {name: value for name, value in asdict(self).items() if name != "hash"}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def review_queue(folder: Path) -> list[QueuedItem]:
+    """Items of a checkpoint that are not allowed and that nobody has decided on.
+
+    Args:
+        folder: The checkpoint.
+
+    Returns:
+        Blocked ones first, then uncertain ones.
+
+    Raises:
+        ValueError: If the checkpoint has no content policy.
+    """
+    saved, titles = _policy_of(folder), _titles(folder)
+    waiting = [
+        QueuedItem(
+            name, titles.get(name, ""), one["outcome"], tuple(one["categories"]), one["certain"], tuple(one["matches"])
+        )
+        for name, one in saved["items"].items()
+        if name not in saved["decisions"]
+    ]
+    return sorted(waiting, key=lambda one: (_ORDER[one.outcome], one.certain))
+
+
+def decide(folder: Path, item: str, decision: Decision, *, by: str, reason: str) -> ReviewEntry:
+    """Decide on an item; the next request of every process that has the checkpoint follows it.
+
+    Args:
+        folder: The checkpoint.
+        item: External id of the item.
+        decision: "approved": the item is allowed; "blocked": no list has it.
+        by: Name of the person who decides.
+        reason: Why, in words.
+
+    Returns:
+        The line of the log.
+
+    Raises:
+        ValueError: If the item is unknown, a text is empty, or the checkpoint has no content policy.
+        ReviewLogError: If the log was changed.
+    """
+    if decision not in (APPROVED, BLOCKED):
+        raise ValueError(f"decision is {decision!r}; give {APPROVED} or {BLOCKED}")
+    for name, value in (("by", by), ("reason", reason)):
+        if not value.strip():
+            raise ValueError(f"{name} is empty; a decision needs the name of a person and a reason")
+    with _locked(folder):
+        saved = _policy_of(folder)
+        if item not in saved["items"] and item not in _titles(folder):
+            raise ValueError(f"item is {item!r}, which is not in the catalogue of {folder}; give the id of an item")
+        entries = read_review_log(folder)
+        entry = ReviewEntry(
+            len(entries) + 1, datetime.now(UTC).isoformat(timespec="seconds"), item, decision, by.strip(),
+            reason.strip(), outcome_of(saved, item), entries[-1].hash if entries else FIRST,
+        )  # fmt: skip
+        entry = ReviewEntry(**{**asdict(entry), "hash": entry.digest()})
+        with (folder / REVIEW_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        write_policy(folder, {**saved, "decisions": {**saved["decisions"], item: decision}})
+    return entry
+
+
+def read_review_log(folder: Path) -> list[ReviewEntry]:
+    """The decisions about a checkpoint, oldest first; the hash of every line is checked.
+
+    Args:
+        folder: The checkpoint.
+
+    Raises:
+        ReviewLogError: If a line was changed, removed, added or moved.
+    """
+    path, entries, previous = folder / REVIEW_FILE, list[ReviewEntry](), FIRST
+    lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else [""]
+    if lines.pop():
+        raise ReviewLogError(f"{path}: the last line is cut; restore the file from a copy")
+    for number, line in enumerate(lines, start=1):
+        where = f"{path}, line {number}"
+        try:
+            entry = ReviewEntry(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise ReviewLogError(f"{where} cannot be read ({error}); restore the file from a copy") from error
+        if entry.number != number or entry.previous != previous:
+            raise ReviewLogError(f"{where} does not follow the line before it; restore the file from a copy")
+        if entry.hash != entry.digest():
+            raise ReviewLogError(f"{where} was changed: its hash is another one; restore the file from a copy")
+        entries.append(entry)
+        previous = entry.hash
+    return entries
+
+
+def verify_review(folder: Path, head: str | None = None) -> list[ReviewEntry]:
+    """Check the log of decisions, and that the checkpoint goes by it.
+
+    A chain shows that a line was changed, removed inside, added or moved. That lines are missing at the end shows only
+    against a hash that was noted elsewhere, or against the decisions in `policy.json`.
+
+    Args:
+        folder: The checkpoint.
+        head: Hash of the last line, or of an earlier one, as it was noted; None to compare with none.
+
+    Returns:
+        The decisions, oldest first.
+
+    Raises:
+        ReviewLogError: If something does not agree.
+    """
+    entries, saved = read_review_log(folder), _policy_of(folder)
+    if head is not None and head not in {FIRST, *(entry.hash for entry in entries)}:
+        raise ReviewLogError(f"{folder / REVIEW_FILE} has no line with the hash {head}; lines at its end are missing")
+    last = {entry.item_id: entry.decision for entry in entries}
+    blocked = [item for item, decision in last.items() if decision == BLOCKED]  # an approval ends with a changed text
+    for item in dict.fromkeys([*saved["decisions"], *blocked]):
+        there, logged = (found.get(item, "undecided") for found in (saved["decisions"], last))
+        if there != logged:
+            raise ReviewLogError(
+                f"{folder / POLICY_FILE} has {item!r} as {there} and {REVIEW_FILE} as {logged}; decide on it again"
+            )
+    return entries
+
+
+def carry_decisions(before: Path, policy: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A policy with the decisions of a checkpoint that is replaced: they are about items, not about weights.
+
+    Args:
+        before: Folder of the checkpoint that is replaced.
+        policy: Content of `policy.json` of the new one; None for no policy.
+
+    Raises:
+        ReviewLogError: If the log of decisions was changed.
+    """
+    if policy is None:
+        return None
+    file = before / POLICY_FILE
+    decided = {entry.item_id: entry.decision for entry in read_review_log(before)}
+    if file.is_file():
+        decided = read_policy_file(file)["decisions"]
+    return {**policy, "decisions": {**decided, **policy["decisions"]}}
+
+
+def _policy_of(folder: Path) -> dict[str, Any]:
+    if not (folder / POLICY_FILE).is_file():
+        raise ValueError(f"{folder} has no content policy; apply one first, with policy='standard'")
+    return read_policy_file(folder / POLICY_FILE)
+
+
+def _titles(folder: Path) -> dict[str, str]:
+    """Title of every item of a checkpoint's catalogue."""
+    table = ItemVocabulary.load(folder).table
+    ids = table["item_id"].to_pylist()
+    titles = table["title"].to_pylist() if "title" in table.column_names else [None] * len(ids)
+    return {name: title or "" for name, title in zip(ids, titles, strict=True)}
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time decide."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

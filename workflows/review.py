@@ -1,0 +1,103 @@
+"""Review: items that the content policy found, and the decisions of people about them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..checkpoints.review import (
+    QueuedItem,
+    ReviewEntry,
+    carry_decisions,
+    decide,
+    read_review_log,
+    review_queue,
+    verify_review,
+)
+from ..tokenization.policy.content_policy import ContentPolicy, read_policy
+from ..tokenization.policy.item_verdicts import checked_catalogue
+from ..tokenization.policy_file import write_policy
+from ..tokenization.vocabulary import VOCABULARY_FILE, ItemVocabulary
+
+
+class Review:
+    """The review of a checkpoint's items.
+
+    Args:
+        checkpoint: Its folder.
+
+    Raises:
+        OSError: If it is no folder of a checkpoint.
+    """
+
+    def __init__(self, checkpoint: str | os.PathLike[str]) -> None:
+        self.folder = Path(checkpoint)
+        if not (self.folder / VOCABULARY_FILE).is_file():
+            raise FileNotFoundError(
+                f"checkpoint {self.folder} has no {VOCABULARY_FILE}; give the folder of a checkpoint on this machine"
+            )
+
+    def queue(self, *, outcome: str | None = None, category: str | None = None) -> list[QueuedItem]:
+        """Items that wait for a decision, blocked ones first, then uncertain ones.
+
+        Args:
+            outcome: "blocked" or "sensitive"; None for both.
+            category: A category of the matched rules; None for all.
+
+        Raises:
+            ValueError: If the checkpoint has no content policy, or there is no such outcome.
+        """
+        if outcome not in (None, "blocked", "sensitive"):
+            raise ValueError(f"outcome is {outcome!r}; give blocked or sensitive")
+        return [
+            one
+            for one in review_queue(self.folder)
+            if outcome in (None, one.outcome) and (category is None or category in one.categories)
+        ]
+
+    def approve(self, items: str | Sequence[str], *, by: str, reason: str) -> list[ReviewEntry]:
+        """Let lists have items; see `decide`."""
+        return [decide(self.folder, item, "approved", by=by, reason=reason) for item in _ids(items)]
+
+    def block(self, items: str | Sequence[str], *, by: str, reason: str) -> list[ReviewEntry]:
+        """Keep items out of all lists, whatever the policy found; see `decide`."""
+        return [decide(self.folder, item, "blocked", by=by, reason=reason) for item in _ids(items)]
+
+    def log(self) -> list[ReviewEntry]:
+        """The decisions, oldest first; every line is checked."""
+        return read_review_log(self.folder)
+
+    def verify(self, head: str | None = None) -> list[ReviewEntry]:
+        """Check the log of decisions; see `verify_review`."""
+        return verify_review(self.folder, head)
+
+    def apply(self, policy: str | os.PathLike[str] | Mapping[str, Any] | ContentPolicy | None) -> None:
+        """Give the checkpoint a content policy, or another one; decisions stay.
+
+        Args:
+            policy: As in `read_policy`; "off" removes it.
+        """
+        chosen = read_policy(policy)
+        found = None if chosen is None else checked_catalogue(chosen, ItemVocabulary.load(self.folder))
+        write_policy(self.folder, carry_decisions(self.folder, found))
+
+
+def review(checkpoint: str | os.PathLike[str]) -> Review:
+    """Review the items that the content policy of a checkpoint found.
+
+    Args:
+        checkpoint: Its folder.
+
+    Raises:
+        OSError: If it is no folder of a checkpoint.
+
+    Example (not run: it needs a checkpoint):
+        review("CKPT").approve("1082185", by="Ada", reason="a corkscrew, no wine")
+    """
+    return Review(checkpoint)
+
+
+def _ids(items: str | Sequence[str]) -> list[str]:
+    return [items] if isinstance(items, str) else list(items)
