@@ -192,7 +192,7 @@ def best_items(recommender: XCatRecommender, row: Row, places: Sequence[int]) ->
     recent = recent.discovering([row["items"]])
     given = (ranker.model.model, ranker.index, states, recent)
     count = max(COMPARED, int(ranker.model.config.num_candidates))
-    every = ranker.filter.hide(Filters(), ranker.filter.allowed(Filters()), [])
+    every = ranker.filter.hide(Filters(), [])
     found = ranked_items(*given, count, every, None, None)
     rows = found.rows[0, [place - 1 for place in places]]
     return found, Case(ranker.model.model, inputs, recent, latest_items(inputs["item_ids"][0]), rows, ranker.items)

@@ -1,11 +1,15 @@
 """Latency and throughput of `xcat serve`: a mix of requests from some clients, in a process of its own.
 
-    python benchmarks/serving.py CKPT --clients 1,8,32 --seconds 20 --json
-    python benchmarks/serving.py CKPT --clients 8 --overload      # as many requests as arrive, five times the capacity
+    python benchmarks/serving.py CKPT --items 100000 --clients 1,8,32 --overload --seconds 60 --json
+    python benchmarks/serving.py CKPT --items 1000000 --clients 8 --seconds 20
 
 Users have histories of 50 random items. 70 % of the requests are lists (without reasons unless --reasons), 25 %
 events, and 5 % queries (lists instead, for a model that reads none). Closed loop: a client sends its next request when
-it has the answer. The naive row encodes the whole history for each list, one request after the other, without HTTP.
+it has the answer. Overload: requests arrive at five times the rate that the clients reached, whatever the answers, and
+`/health/live` is asked all the time. With --items the catalogue is enlarged (`large_checkpoint.py`).
+
+The naive row is a service that computes one request at a time, for clients that send the whole history with each
+request, so it is encoded again. It has eight clients, too.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
@@ -20,16 +25,21 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from large_checkpoint import save_large
 from machine import machine_line
 
-from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 EVENTS = 50
 USERS = 200
 SEED = 0
+WARMING = 2.0
+"""Seconds of requests before the first measurement."""
 
 
 class Connection:
@@ -39,42 +49,50 @@ class Connection:
         self.place = host, port
         self.streams: Any = None
 
-    async def post(self, path: str, body: bytes) -> tuple[int, dict[str, str]]:
-        """Status and headers of the answer; its body is read and dropped."""
+    async def ask(self, path: str, body: bytes = b"") -> tuple[int, dict[str, str]]:
+        """Status and headers of the answer; its body is read and dropped. Without a body it is a GET."""
         if self.streams is None:
             self.streams = await asyncio.open_connection(*self.place)
         reader, writer = self.streams
-        head = (
-            f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        )
+        head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        head += f"content-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
-        headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
+        headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
         await reader.readexactly(int(headers.get("content-length", 0)))
         return int(lines[0].split()[1]), headers
 
 
 class Requests:
-    """Random requests of the mix."""
+    """Random requests of the mix; `naive` ones have the history of the user, not the id."""
 
-    def __init__(self, items: list[str], titles: list[str], queries: bool, reasons: bool, seed: int) -> None:
+    def __init__(self, items: list[str], titles: list[str], reasons: bool, seed: int, naive: bool = False) -> None:
         self.random, self.items, self.titles = random.Random(seed), items, titles
-        self.queries, self.reasons, self.number = queries, reasons, 0
+        self.reasons, self.naive = reasons, naive
 
     def next(self) -> tuple[str, bytes]:
         """Path and body."""
         user, kind = f"user-{self.random.randrange(USERS)}", self.random.random()
         if kind < 0.25:
-            self.number += 1
             return "/events", _json({"user_id": user, "item_id": self.random.choice(self.items)})
-        body: dict[str, Any] = {"user_id": user, "k": 10, "explain": self.reasons}
-        if kind < 0.30 and self.queries:
+        who = {"history": self.random.choices(self.items, k=EVENTS)} if self.naive else {"user_id": user}
+        body: dict[str, Any] = {**who, "k": 10, "explain": self.reasons}
+        if kind < 0.30 and self.titles:
             return "/query", _json({**body, "query": self.random.choice(self.titles)})
         return "/recommend", _json(body)
 
 
 def _json(body: Any) -> bytes:
     return json.dumps(body).encode()
+
+
+def cpu_seconds(process: int) -> float:
+    """Processor time of a process so far; NaN where the system has no /proc."""
+    file = Path(f"/proc/{process}/stat")
+    if not file.is_file():
+        return float("nan")
+    fields = file.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def closed_loop(place: tuple[str, int], make: Callable[[int], Requests], clients: int, seconds: float) -> Any:
@@ -88,7 +106,7 @@ async def closed_loop(place: tuple[str, int], make: Callable[[int], Requests], c
         while time.perf_counter() < end:
             path, body = requests.next()
             start = time.perf_counter()
-            status, _ = await connection.post(path, body)
+            status, _ = await connection.ask(path, body)
             taken.append(1000 * (time.perf_counter() - start))
             statuses[status] += 1
 
@@ -97,22 +115,31 @@ async def closed_loop(place: tuple[str, int], make: Callable[[int], Requests], c
 
 
 async def open_loop(place: tuple[str, int], make: Callable[[int], Requests], rate: float, seconds: float) -> Any:
-    """Requests at a fixed rate, whatever the answers: latencies of accepted and refused ones, and statuses."""
-    accepted: list[float] = []
-    refused: list[float] = []
+    """Requests at a fixed rate: latencies of accepted ones, refused ones and health, and statuses."""
+    accepted, refused, health = list[float](), list[float](), list[float]()
     statuses: Counter[int] = Counter()
-    requests, pool, running = make(0), [Connection(*place) for _ in range(512)], set[asyncio.Task[None]]()
-    free = list(pool)
+    requests, running = make(0), set[asyncio.Task[None]]()
+    free = [Connection(*place) for _ in range(512)]
 
     async def one(connection: Connection) -> None:
         path, body = requests.next()
         start = time.perf_counter()
-        status, headers = await connection.post(path, body)
+        status, headers = await connection.ask(path, body)
         (accepted if status == 200 else refused).append(1000 * (time.perf_counter() - start))
         statuses[status] += 1
         assert status == 200 or "retry-after" in headers
         free.append(connection)
 
+    async def look() -> None:
+        connection = Connection(*place)
+        while True:
+            start = time.perf_counter()
+            status, _ = await connection.ask("/health/live")
+            health.append(1000 * (time.perf_counter() - start))
+            assert status == 200
+            await asyncio.sleep(0.02)
+
+    looking = asyncio.create_task(look())
     begin, sent = time.perf_counter(), 0
     while (now := time.perf_counter() - begin) < seconds:
         while sent < now * rate and free:
@@ -121,8 +148,9 @@ async def open_loop(place: tuple[str, int], make: Callable[[int], Requests], rat
             task.add_done_callback(running.discard)
             sent += 1
         await asyncio.sleep(0.001)
+    looking.cancel()
     await asyncio.gather(*running)
-    return accepted, refused, statuses
+    return accepted, refused, health, statuses
 
 
 def row(name: str, taken: list[float], statuses: Counter[int], seconds: float) -> dict[str, Any]:
@@ -134,76 +162,88 @@ def row(name: str, taken: list[float], statuses: Counter[int], seconds: float) -
     }  # fmt: skip
 
 
-def naive(checkpoint: str, histories: list[list[str]], reasons: bool) -> dict[str, Any]:
-    """Lists by the whole history, one after the other, in this process."""
-    recommender, taken = XCatRecommender.from_pretrained(checkpoint), []
-    begin = time.perf_counter()
-    for history in histories:
-        start = time.perf_counter()
-        recommender.recommend(history, 10, explain=reasons)
-        taken.append(1000 * (time.perf_counter() - start))
-    return row("naive, one at a time", taken, Counter({200: len(taken)}), time.perf_counter() - begin)
-
-
-async def run(place: tuple[str, int], options: argparse.Namespace, make: Callable[[int], Requests]) -> list[Any]:
-    """All rows."""
+async def run(
+    place: tuple[str, int], process: int, options: argparse.Namespace, make: Callable[[int], Requests]
+) -> list[Any]:
+    """All rows of one service."""
     filling, connection = make(-1), Connection(*place)
     for user in range(USERS):
         events = [{"user_id": f"user-{user}", "item_id": filling.random.choice(filling.items)} for _ in range(EVENTS)]
         for start in range(0, EVENTS, 25):
-            await connection.post("/events", _json({"events": events[start : start + 25]}))
+            await connection.ask("/events", _json({"events": events[start : start + 25]}))
     rows = []
+    await closed_loop(place, make, 8, WARMING)
     for clients in map(int, options.clients.split(",")):
-        taken, statuses = await closed_loop(place, make, clients, options.seconds)
-        rows.append(row(f"{clients} clients", taken, statuses, options.seconds))
+        before = cpu_seconds(process)
+        taken, statuses = await closed_loop(place, make, clients, options.closed_seconds)
+        rows.append(row(f"{clients} clients", taken, statuses, options.closed_seconds))
+        rows[-1]["cpu_ms"] = 1000 * (cpu_seconds(process) - before) / max(1, len(taken))
     if options.overload:
         capacity = max(one["requests_per_second"] for one in rows)
-        accepted, refused, statuses = await open_loop(place, make, 5 * capacity, options.seconds)
+        accepted, refused, health, statuses = await open_loop(place, make, 5 * capacity, options.seconds)
         rows.append(row("overload, accepted", accepted, statuses, options.seconds))
         rows.append(row("overload, refused", refused, statuses, options.seconds))
+        rows.append(row("overload, health", health, Counter({200: len(health)}), options.seconds))
     return rows
+
+
+def measured(checkpoint: str, options: argparse.Namespace, make: Callable[[int], Requests], *given: str) -> list[Any]:
+    """The rows of a service in a process of its own, with more options of `xcat serve`."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "xcat_rec.cli", "serve", checkpoint, "--port", "0", "--json", *given]
+        command += ["--store", f"sqlite:///{folder}/state.db"]
+        with Path(folder, "log").open("w") as log:
+            server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert server.stdout is not None
+        host, port = json.loads(server.stdout.readline())["url"].removeprefix("http://").split(":")
+        try:
+            return asyncio.run(run((host, int(port)), server.pid, options, make))
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def all_rows(options: argparse.Namespace, checkpoint: str) -> list[Any]:
+    """The rows of the service and of the naive one."""
+    vocabulary = ItemVocabulary.load(checkpoint)
+    items = vocabulary.column("item_id").to_pylist()
+    named = vocabulary.column("title").to_pylist() if "title" in vocabulary.table.column_names else []
+    reads = json.loads(Path(checkpoint, "config.json").read_text()).get("ask_length")
+    titles = [title for title in named if title and reads]
+
+    def make(number: int, naive: bool = False) -> Requests:
+        return Requests(items, titles, options.reasons, SEED + number, naive)
+
+    rows = measured(checkpoint, options, make)
+    naive = argparse.Namespace(**{**vars(options), "clients": "8", "overload": False})
+    (alone,) = measured(checkpoint, naive, partial(make, naive=True), "--max-together", "1")
+    return [*rows, {**alone, "name": "naive, 8 clients"}]
 
 
 def main() -> None:
     """Start the service, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint")
+    parser.add_argument("--items", type=int, help="enlarge the catalogue to this number of items")
     parser.add_argument("--clients", default="1,8,32")
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of the overload")
+    parser.add_argument("--closed-seconds", type=float, default=20.0, help="length of the others")
     parser.add_argument("--reasons", action="store_true")
     parser.add_argument("--overload", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    recommender = XCatRecommender.from_pretrained(options.checkpoint)
-    items = recommender.vocabulary.column("item_id").to_pylist()
-    names = recommender.vocabulary.table.column_names
-    titles = recommender.vocabulary.column("title").to_pylist() if "title" in names else items
-    titles = [title for title in titles if title]
-    asks = recommender.model.model.asks
-    queries = asks is not None and asks.is_fitted
-
-    def make(number: int) -> Requests:
-        return Requests(items, titles, queries, options.reasons, SEED + number)
-
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "xcat_rec.cli", "serve", options.checkpoint, "--port", "0", "--json"]
-        command += ["--store", f"sqlite:///{folder}/state.db"]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert server.stdout is not None
-        host, port = json.loads(server.stdout.readline())["url"].removeprefix("http://").split(":")
-        try:
-            rows = asyncio.run(run((host, int(port)), options, make))
-        finally:
-            server.terminate()
-            server.wait()
-    chosen = random.Random(SEED)
-    rows.append(naive(options.checkpoint, [chosen.choices(items, k=EVENTS) for _ in range(100)], options.reasons))
+        checkpoint = options.checkpoint
+        if options.items:
+            checkpoint = str(save_large(checkpoint, Path(folder, "large"), options.items))
+        rows = all_rows(options, checkpoint)
     print(machine_line() + "\n")
-    print("| load | requests/s | p50, ms | p99, ms | statuses |\n|---|---|---|---|---|")
+    print("| load | requests/s | p50, ms | p99, ms | processor time per request, ms | statuses |")
+    print("|---|---|---|---|---|---|")
     for one in rows:
         statuses = ", ".join(f"{status}: {count:,}" for status, count in one["statuses"].items())
         times = f"{one['requests_per_second']:.0f} | {one['p50_ms']:.1f} | {one['p99_ms']:.1f}"
-        print(f"| {one['name']} | {times} | {statuses} |")
+        print(f"| {one['name']} | {times} | {one.get('cpu_ms', float('nan')):.2f} | {statuses} |")
     if options.json:
         print(json.dumps({"rows": rows, "machine": machine_line()}))
 

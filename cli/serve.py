@@ -26,6 +26,9 @@ def serve(
         str | None, typer.Option(help="Web pages that may call the service: https://shop.example,https://b.example.")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads that compute lists; 1 by default.")] = None,
+    max_together: Annotated[
+        int | None, typer.Option(help="Requests whose lists are computed in one batch; 16 by default.")
+    ] = None,
     max_waiting: Annotated[
         int | None, typer.Option(help="Requests that may wait for a thread; 64 by default.")
     ] = None,

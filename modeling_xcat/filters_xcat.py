@@ -172,19 +172,39 @@ class ItemFilter:
         """
         self._conditions.keeping(condition)
 
-    def hide(self, filters: Filters, allowed: torch.Tensor, histories: Sequence[Sequence[int]]) -> ItemMask:
+    def hide(self, filters: Filters | Sequence[Filters], histories: Sequence[Sequence[int]]) -> ItemMask:
         """The filter of a batch of users, apart from `exclude_seen`, which changes the scores of the model too.
 
         Args:
-            filters: The filters.
-            allowed: (rows,) result of `allowed`.
+            filters: The filters of all users, or of each user.
             histories: Item indices of each user.
 
         Returns:
             The mask for `ItemIndex.best`.
+
+        Raises:
+            ValueError: See `allowed`.
         """
-        known = self._known(histories) if filters.cross_category else None
-        opted = None if self.policy is None else self.policy.opted(filters.allow_sensitive, histories)
+        given = [filters] if isinstance(filters, Filters) else list(filters)
+        if all(one == given[0] for one in given):
+            known = self._known(histories) if given[0].cross_category else None
+            opted = None if self.policy is None else self.policy.opted(given[0].allow_sensitive, histories)
+            return self._mask(self.allowed(given[0]), known, opted)
+        allowed, known = torch.stack([self.allowed(one) for one in given]), None
+        pairs = list(zip(given, histories, strict=True))
+        if any(one.cross_category for one in given):
+            known = self._known([own if one.cross_category else () for one, own in pairs])
+        return self._mask(allowed, known, self._opted_by_user(pairs))
+
+    def _opted_by_user(self, pairs: Sequence[tuple[Filters, Sequence[int]]]) -> torch.Tensor | None:
+        """As `ItemPolicy.opted`, for users with different filters."""
+        if self.policy is None:
+            return None
+        found = [self.policy.opted(one.allow_sensitive, [history]) for one, history in pairs]
+        bits = [own for own in found if own is not None]
+        return torch.cat(bits) if bits else None
+
+    def _mask(self, allowed: torch.Tensor, known: torch.Tensor | None, opted: torch.Tensor | None) -> ItemMask:
         if self.policy is None or opted is None or not len(opted):
             return ItemMask(allowed, self.codes, known)
         if bool((opted == opted[0]).all()):  # mostly nobody has an item of a sensitive category

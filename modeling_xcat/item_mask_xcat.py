@@ -13,7 +13,7 @@ class ItemMask:
     """The filter of a batch of users, applied to blocks of scores or to chosen items.
 
     Args:
-        allowed: (rows,) True for items that every user may get.
+        allowed: (rows,) True for items that every user may get, or (users, rows) if users have different filters.
         codes: (rows,) category code of every item, -1 for none.
         known: (users, categories + 1) True for categories whose items the user does not get; the last column, for
             items without a category, is False. None if no category is left out by user.
@@ -35,7 +35,12 @@ class ItemMask:
     @property
     def by_user(self) -> bool:
         """Whether users may get different items."""
-        return self.known is not None or self.opted is not None
+        return self.known is not None or self.opted is not None or not self.is_shared
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether `allowed` is that of every user."""
+        return self.allowed.dim() == 1
 
     @cached_property
     def everything(self) -> bool:
@@ -46,7 +51,7 @@ class ItemMask:
         """Set the scores of items that are left out to -inf, in place; see `Adjust`."""
         stop = start + scores.shape[1]
         if not self.everything:
-            scores.masked_fill_(~self.allowed[start:stop], -torch.inf)
+            scores.masked_fill_(~self.allowed[..., start:stop], -torch.inf)
         if self.known is not None:
             scores.masked_fill_(self.known[:, self.codes[start:stop]], -torch.inf)
         if self.opted is not None and self.sensitive is not None:
@@ -54,7 +59,7 @@ class ItemMask:
 
     def keeps(self, rows: torch.Tensor) -> torch.Tensor:
         """(users, n) True for (users, n) item indices that the user may get."""
-        kept = self.allowed[rows]
+        kept = self.allowed[rows] if self.is_shared else self.allowed.gather(1, rows)
         if self.known is not None:
             kept = kept & ~self.known.gather(1, self.codes[rows] % self.known.shape[1])
         if self.opted is not None and self.sensitive is not None:
@@ -64,6 +69,8 @@ class ItemMask:
     @cached_property
     def least_share(self) -> float:
         """Share of the item indices that a user may get, of the user with the fewest."""
+        if not self.is_shared:
+            return min(float(self.of_user(user).float().mean()) for user in range(len(self.allowed)))
         if not self.by_user:
             return 1.0 if self.everything else float(self.allowed.float().mean())
         free = torch.ones(1, 1) if self.known is None else ~self.known
@@ -82,17 +89,20 @@ class ItemMask:
     def of_users(self, users: torch.Tensor) -> ItemMask:
         """The mask of some of the users."""
         known, opted = (None if own is None else own[users] for own in (self.known, self.opted))
-        return replace(self, known=known, opted=opted)
+        allowed = self.allowed if self.is_shared else self.allowed[users]
+        return replace(self, allowed=allowed, known=known, opted=opted)
 
     def of_user(self, user: int) -> torch.Tensor:
         """(rows,) True for the items that one user may get."""
-        kept = self.allowed if self.known is None else self.allowed & ~self.known[user][self.codes]
+        kept = self.allowed if self.is_shared else self.allowed[user]
+        if self.known is not None:
+            kept = kept & ~self.known[user][self.codes]
         if self.opted is None or self.sensitive is None:
             return kept
         return kept & ((self.sensitive & ~self.opted[user]) == 0)
 
     def only(self, rows: torch.Tensor) -> ItemMask:
         """A mask that leaves out all but some of the items."""
-        listed = torch.zeros_like(self.allowed)
+        listed = torch.zeros_like(self.codes, dtype=torch.bool)
         listed[rows] = True
         return replace(self, allowed=self.allowed & listed)

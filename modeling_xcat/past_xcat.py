@@ -57,6 +57,7 @@ class XCatPast:
         self._memory: ReadMemory | None = None
         self._last: torch.Tensor | None = None
         self._state: torch.Tensor | None = None
+        self._whole: torch.Tensor | None = None
         self._model, self._reads_next = None, False
 
     def window(self, events: int, max_history: int) -> int:
@@ -84,22 +85,36 @@ class XCatPast:
         Returns:
             (1, hidden) state, as of `encode_queries`.
         """
+        found = self.known_state(base, inputs)
+        if found is not None:
+            return found
+        codes = _codes_of(inputs)
+        try:
+            state = self._next(base, inputs, self._common(codes)) if self._reads_next else self._again(base, inputs)
+        except BaseException:
+            self._forget()  # layers of different lengths must not be read again
+            raise
+        self._codes, self._length = codes, codes.shape[1]
+        self.keep(inputs, state)
+        return state
+
+    def known_state(self, base: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+        """The cached state, if it is that of these inputs; see `state`."""
         names = [name for name in _CODES if name in inputs]
         if self._model is not base or names != self._names:
             self._forget()
             self._model, self._reads_next, self._names = base, reads_next(base), names
-        codes = torch.cat([inputs[name] for name in names])
-        others = {name: value for name, value in inputs.items() if name in _OF_MEMORY}
-        common, length = self._common(codes), codes.shape[1]
-        if self._state is not None and common == length == self._length and _equal(others, self._others):
-            return self._state
-        try:
-            self._state = self._next(base, inputs, common) if self._reads_next else self._again(base, inputs)
-        except BaseException:
-            self._forget()  # layers of different lengths must not be read again
-            raise
-        self._codes, self._others, self._length = codes, others, length
-        return self._state
+        if self._state is None or self._whole is None or not torch.equal(self._whole, _codes_of(inputs)):
+            return None
+        return self._state if _equal(_memory_of(inputs), self._others) else None
+
+    def starts_over(self, inputs: Mapping[str, torch.Tensor]) -> bool:
+        """Whether no cached event is of use for inputs whose state is not known."""
+        return not self._reads_next or self._common(_codes_of(inputs)) == 0
+
+    def keep(self, inputs: Mapping[str, torch.Tensor], state: torch.Tensor) -> None:
+        """Take over the (1, hidden) state of inputs, which was computed elsewhere."""
+        self._whole, self._others, self._state = _codes_of(inputs), _memory_of(inputs), state
 
     def _again(self, base: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         self.encoded += inputs["item_ids"].shape[1]
@@ -167,10 +182,25 @@ def next_states(
     Returns:
         (histories, hidden) states and the events before them, as of `encode_queries`.
     """
-    lengths, found = inputs["attention_mask"].sum(1).tolist(), []
-    for row, (past, length) in enumerate(zip(pasts, lengths, strict=True)):
-        own = {name: value[row : row + 1] for name, value in inputs.items() if name != "query_positions"}
-        found.append(past.state(base, own | {name: own[name][:, :length] for name in _PER_EVENT if name in own}))
+    lengths, width = inputs["attention_mask"].sum(1).tolist(), inputs["item_ids"].shape[1]
+    own = []
+    for row, length in enumerate(lengths):
+        one = {name: value[row : row + 1] for name, value in inputs.items() if name != "query_positions"}
+        own.append(one | {name: one[name][:, :length] for name in _PER_EVENT if name in one})
+    new = {
+        id(past): row
+        for row, past in enumerate(pasts)
+        if past.known_state(base, own[row]) is None and past.starts_over(own[row])
+    }
+    if len(new) > 1:  # histories without a cached event are encoded together
+        rows = torch.tensor([*new.values()], device=inputs["item_ids"].device)
+        ends = torch.tensor([number * width + lengths[row] - 1 for number, row in enumerate(new.values())])
+        part = {name: value[rows] for name, value in inputs.items() if name != "query_positions"}
+        states = base.encode_queries(ends.to(rows.device), **part)[0]
+        for row, state in zip(new.values(), states.split(1), strict=True):
+            pasts[row].keep(own[row], state)
+            pasts[row].encoded += lengths[row]
+    found = [past.state(base, one) for past, one in zip(pasts, own, strict=True)]
     layout = SequenceLayout.from_inputs(inputs["item_ids"], inputs["attention_mask"], inputs["position_ids"])
     given = inputs["item_ids"], layout, inputs["query_positions"], inputs.get("event_type_ids")
     return torch.cat(found).float(), base.recent_events(*given)
@@ -200,3 +230,13 @@ def overrides(base: Any, method: str) -> bool:
 
 def _equal(inputs: Mapping[str, torch.Tensor], others: Mapping[str, torch.Tensor]) -> bool:
     return inputs.keys() == others.keys() and all(torch.equal(value, others[name]) for name, value in inputs.items())
+
+
+def _codes_of(inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """(inputs, length) inputs with one value per event, of one history."""
+    return torch.cat([inputs[name] for name in _CODES if name in inputs])
+
+
+def _memory_of(inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Inputs about texts and interests of the user."""
+    return {name: value for name, value in inputs.items() if name in _OF_MEMORY}

@@ -176,7 +176,7 @@ class ClickPredictions:
         raise NotImplementedError("a recommender checks the texts of users")
 
     def _inputs(
-        self, requests: Requests, past: XCatPast | None = None
+        self, requests: Requests, pasts: Sequence[XCatPast] | None = None
     ) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
         raise NotImplementedError("a recommender makes rows of requests")
 

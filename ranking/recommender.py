@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,28 +11,25 @@ import torch
 
 from ..checkpoints.load import bare_model, load_model
 from ..exporting.runtime import OnnxGraphs
-from ..modeling_xcat.arguments_xcat import explanation, finite_number, whole_number
+from ..modeling_xcat.arguments_xcat import finite_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.hub_xcat import HUB_ARGUMENTS, locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.past_xcat import XCatPast
-from ..modeling_xcat.queries_xcat import Queries
-from ..modeling_xcat.ranked_xcat import Reordering, catalogue_scores
-from ..modeling_xcat.recommending_xcat import Basis, Recommendation, Recommendations
-from ..modeling_xcat.unknown_users_xcat import OnUnknown, check_unknown
+from ..modeling_xcat.ranked_xcat import catalogue_scores
+from ..modeling_xcat.recommending_xcat import Recommendations
+from ..modeling_xcat.unknown_users_xcat import OnUnknown
 from ..tokenization.processing_xcat import XCatProcessor
-from ..tokenization.progress import stage
 from .explanation.explainer import Explanations
+from .lists import ListMaker, ListOptions
 from .live_catalogue import LiveCatalogue
 from .onnx_ranker import OnnxItemRanker, graphs_folder
-from .requests import Requests, one_history, read_requests
-from .rerank import Reranker, pool_size, reordering, rerank_scores
+from .requests import read_requests
+from .rerank import Reranker, pool_size, rerank_scores
 from .rerankers.knob import Explore
 from .rerankers.words import read_rerankers, rules_of_request
 from .sessions.users import UserSessions
-from .snapshots import of_one_state
 from .target_recommendations import TargetRecommender
-from .user_inputs import UserInputs
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -42,10 +37,8 @@ if TYPE_CHECKING:
     from ..exporting.graph_export import ExportResult
     from ..tokenization.policy.content_policy import ContentPolicy
 
-logger = logging.getLogger(__name__)
 
-
-class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations, LiveCatalogue):
+class XCatRecommender(ListMaker, TargetRecommender, UserSessions, Explanations, LiveCatalogue):
     """Recommends items of a checkpoint's catalogue, with the model's state at the time of construction.
 
     See `ItemRanker` for subclasses of the model, `TargetRecommender` for brands, `ClickPredictions` for clicks,
@@ -253,20 +246,14 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations,
                 none, the model does not read the given texts or query, or the history has no known item and
                 `on_unknown` is "error".
         """
-        requests = read_requests(
-            [one_history(history)],
-            queries=None if query is None else [query],
-            texts=None if texts is None else [texts],
-            event_types=None if event_types is None else [event_types],
-            ratings=None if ratings is None else [ratings],
-            timestamps=None if timestamps is None else [timestamps],
-            event_texts=None if event_texts is None else [event_texts],
-        )
-        wanted = Filters(
-            exclude_seen, exclude_categories, only_categories, cross_category, only_items, filters, allow_sensitive
-        )
-        rules = rules_of_request(rerank, explore, self.rerankers)
-        return self._lists(requests, k, wanted, rules, cold_boost, on_unknown, explain, past=past)[0]
+        request = self.list_request(
+            history, k, query=query, texts=texts, event_types=event_types, ratings=ratings, timestamps=timestamps,
+            event_texts=event_texts, exclude_seen=exclude_seen, exclude_categories=exclude_categories,
+            only_categories=only_categories, cross_category=cross_category, only_items=only_items, filters=filters,
+            allow_sensitive=allow_sensitive, rerank=rerank, explore=explore, cold_boost=cold_boost,
+            on_unknown=on_unknown, explain=explain,
+        )  # fmt: skip
+        return self._lists(request.requests, request.options, pasts=None if past is None else [past])[0]
 
     def recommend_many(
         self,
@@ -313,87 +300,4 @@ class XCatRecommender(UserInputs, TargetRecommender, UserSessions, Explanations,
         )  # fmt: skip
         wanted = filters if isinstance(filters, Filters) else Filters(conditions=filters or ())
         rules = rules_of_request(rerank, explore, self.rerankers)
-        return self._lists(requests, k, wanted, rules, cold_boost, on_unknown, explain, batch_size)
-
-    @of_one_state
-    @torch.no_grad()
-    def _lists(
-        self,
-        requests: Requests,
-        k: int,
-        filters: Filters,
-        rules: Sequence[Reranker],
-        cold_boost: float | None,
-        on_unknown: OnUnknown,
-        explain: bool | Literal["history", "query"],
-        batch_size: int = 1,
-        past: XCatPast | None = None,
-    ) -> list[Recommendations]:
-        """The lists of requests; see `recommend_many`. `past` is for a single one."""
-        k, batch_size = whole_number("k", k), whole_number("batch_size", batch_size)
-        boost = None if cold_boost is None else finite_number("cold_boost", cold_boost)
-        explain = explanation("explain", explain)
-        self._check_texts(requests.texts)
-        asked = Queries(self.ranker, self.processor, requests.queries, explain in (True, "query"))
-        requests = replace(requests, queries=asked.read)
-        if requests.event_texts is not None and self._interests is None:
-            logger.warning("this model reads no interests, so event_texts have no effect")
-        self.ranker.filter.allowed(filters)  # raises before anything is computed
-        unknown = self.unknown_items(requests.histories)
-        bases = [self._basis(requests, user, int(count), on_unknown) for user, count in enumerate(unknown)]
-        check_unknown(sum(basis in ("popular", "none") for basis in bases), len(bases), on_unknown)
-        by_model = [user for user, basis in enumerate(bases) if basis in ("history", "texts", "query")]
-        popular = self.ranker.popular(k, filters) if "popular" in bases else []
-        found: dict[int, list[Recommendation]] = {}
-        with stage("recommending", len(by_model), "users", shown=len(by_model) > batch_size) as progress:
-            for start in range(0, len(by_model), batch_size):
-                part = by_model[start : start + batch_size]
-                own = requests.of(part)
-                rows, inputs = self._inputs(own, past)
-                read = [row["items"] for row in rows]
-                batch = self.ranker.recommend(
-                    inputs, read, k, filters, explain in (True, "history"), boost,
-                    self._reordering(read, rules, k), *asked.asks(part), None if past is None else [past],
-                )  # fmt: skip
-                found.update(zip(part, batch, strict=True))
-                progress.advance(len(part))
-        lists = [found.get(user, popular if basis == "popular" else []) for user, basis in enumerate(bases)]
-        return [
-            Recommendations(
-                lists[user],
-                basis if lists[user] else "none",
-                events=len(requests.histories[user]),
-                unknown_items=int(unknown[user]),
-                gaps_known=self._gaps_known(requests, user) if basis == "history" and lists[user] else None,
-                timed=sum(time is not None for time in requests.times(user, self.model.config.max_history)),
-                sorted_by_time=user in requests.sorted_by_time,
-                shortage=None if basis == "none" else self._short(requests.histories[user], filters, k, lists[user]),
-                query_notes=asked.notes(user, lists[user]),
-                text_notes=self.processor.cut_notes(requests.texts[user]) if requests.texts else (),
-            )
-            for user, basis in enumerate(bases)
-        ]
-
-    def _reordering(self, histories: Sequence[Sequence[int]], rules: Sequence[Reranker], k: int) -> Reordering | None:
-        if not rules:
-            return None
-        depth = max(self.pool or pool_size(k), k)
-        return reordering(histories, self.vocabulary, rules, depth, self.item_data)
-
-    def _basis(self, requests: Requests, user: int, unknown: int, on_unknown: OnUnknown) -> Basis:
-        if unknown < len(requests.histories[user]):
-            return "history"
-        if requests.queries is not None and requests.queries[user]:
-            return "query"
-        if requests.texts is not None and requests.texts[user]:
-            return "texts"
-        return "popular" if on_unknown == "popular" else "none"
-
-    def _short(self, history: list[str], filters: Filters, k: int, found: list[Recommendation]) -> str | None:
-        rows = self.vocabulary.encode(history).tolist()
-        return None if len(found) == k else self.ranker.filter.shortage(filters, rows, k, len(found))
-
-    def _gaps_known(self, requests: Requests, user: int) -> bool | None:
-        if not self.model.config.num_time_gap_buckets:
-            return None
-        return requests.timestamps is not None and None not in requests.times(user, self.model.config.max_history)
+        return self._lists(requests, ListOptions(k, wanted, rules, cold_boost, on_unknown, explain), batch_size)

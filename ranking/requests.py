@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from numbers import Integral, Real
 from typing import Any
 
@@ -51,6 +51,12 @@ class Requests:
         """The times of the last events of a user; empty if no times were given."""
         return [] if self.timestamps is None else self.timestamps[user][-last:]
 
+    @property
+    def given(self) -> tuple[bool, ...]:
+        """Which details are given; requests that give the same ones can be joined."""
+        named = (*_PER_EVENT, "texts", "queries")
+        return tuple(getattr(self, name) is not None for name in named)
+
     def without_item(self, item_id: str) -> Requests:
         """The same requests without the events of an item."""
         kept = [[place for place, one in enumerate(history) if one != item_id] for history in self.histories]
@@ -81,6 +87,24 @@ def one_history(history: Any) -> list[Any]:
         ValueError: If it is a string, or not a container.
     """
     return listed("history", history, "item ids")
+
+
+def joined_requests(parts: Sequence[Requests]) -> Requests:
+    """The requests of several users in one; all parts give the same details.
+
+    Example:
+        >>> joined_requests([Requests([["tent"]], queries=["red"]), Requests([[]], queries=["warm"])]).queries
+        ['red', 'warm']
+    """
+    joined: dict[str, Any] = {}
+    for name in (*_PER_EVENT, "texts", "queries"):
+        lists = [getattr(part, name) for part in parts]
+        joined[name] = None if lists[0] is None else [one for part in lists for one in part]
+    starts = accumulate(map(len, parts), initial=0)
+    sorted_users = frozenset(
+        start + user for start, part in zip(starts, parts, strict=False) for user in part.sorted_by_time
+    )
+    return Requests(**joined, sorted_by_time=sorted_users)
 
 
 def read_requests(

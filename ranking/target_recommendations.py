@@ -228,7 +228,7 @@ class TargetRecommender(Snapshots):
         recent = recent.discovering(histories) if filters.exclude_seen else recent
         scores = catalogue_scores(self.ranker.model.model, states, recent, self.ranker.items, asks)
         scores = self.reranked(scores, histories)
-        self.ranker.filter.hide(filters, self.ranker.filter.allowed(filters), histories)(scores, 0)
+        self.ranker.filter.hide(filters, histories)(scores, 0)
         if not filters.exclude_seen:
             return scores
         padded = torch.nn.utils.rnn.pad_sequence([torch.as_tensor(own).long() for own in histories], batch_first=True)

@@ -99,20 +99,24 @@ class UserInputs(ClickPredictions, Snapshots):
         return counts
 
     def _inputs(
-        self, requests: Requests, past: XCatPast | None = None
+        self, requests: Requests, pasts: Sequence[XCatPast] | None = None
     ) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
-        """Dataset rows of some users, and the model inputs made from them; with `past`, of its window of one user."""
+        """Dataset rows of some users, and the model inputs made from them; with `pasts`, of their windows."""
         details: dict[str, Any] = {"ratings": requests.ratings, "timestamps": requests.timestamps}
         rows = self.processor.history_rows(requests.histories, event_types=requests.event_types, **details)
-        last = self.processor.max_history
-        if past is not None:
-            last = past.window(len(rows[0]["items"]), last)
+        most = [self.processor.max_history] * len(rows)
+        if pasts is not None:
+            most = [past.window(len(row["items"]), last) for past, row, last in zip(pasts, rows, most, strict=True)]
         if self._interests is not None:
-            self._interests.add_to_rows(
-                rows, requests.histories, last, event_texts=requests.event_texts, texts=requests.texts, **details
-            )
+            for last in sorted(set(most)):
+                part = [user for user, own in enumerate(most) if own == last]
+                own = requests.of(part)
+                self._interests.add_to_rows(
+                    [rows[user] for user in part], own.histories, last, event_texts=own.event_texts, texts=own.texts,
+                    ratings=own.ratings, timestamps=own.timestamps,
+                )  # fmt: skip
         read = requests.texts if self.model.model.reads_user_texts else None
-        windows = rows if past is None else [_window(row, last) for row in rows]
+        windows = rows if pasts is None else [_window(row, last) for row, last in zip(rows, most, strict=True)]
         return rows, self.processor.inputs_of(windows, read, layout="right")
 
     def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:

@@ -261,19 +261,19 @@ class XCatProcessor(AskReading, ProcessorMixin):
             if given is not None and len(given) != len(histories):
                 raise ValueError(f"{name} must have one list per history: {len(histories)}, got {len(given)}")
         codes = {name: code for code, name in enumerate(self.event_types, start=1)}
-        rows, kinds = [], Counter[str]()
+        rows, kinds, default = [], Counter[str](), self.default_event_type
         for user, ids in enumerate(histories):
             if not len(ids):
                 raise ValueError(f"history {user} is empty; give at least one item id")
             items = self.catalogue.encode(ids)
             size = len(items)
-            named = [kind or self.default_event_type for kind in values_of(event_types, user, size, "event_types", "")]
-            rated = values_of(ratings, user, size, "ratings", None)
+            named = [kind or default for kind in values_of(event_types, user, size, "event_types", "")]
+            rated = [] if ratings is None else ratings_of(values_of(ratings, user, size, "ratings", None), user)
             kinds.update(kind for kind in named if codes and kind and kind not in codes)
             rows.append({
                 "items": items,
                 "event_types": [codes.get(kind, 0) for kind in named],
-                "ratings": [np.nan if r is None else r for r in ratings_of(rated, user)],
+                "ratings": [np.nan if r is None else r for r in rated] or [np.nan] * size,
                 "timestamps": seconds_of(values_of(timestamps, user, size, "timestamps", None), user),
             })  # fmt: skip
         self._warn_of_types(kinds, sum(map(len, histories)))

@@ -269,7 +269,7 @@ class _Explainer:
         count = min(max(COMPARED, int(base.config.num_candidates)), int(base.config.num_items))
         given = (base, ranker.index, request.states, request.recent)
         own = [self._vocabulary.encode(request.requests.histories[0]).tolist()]
-        every = ranker.filter.hide(Filters(), ranker.filter.allowed(Filters()), own)
+        every = ranker.filter.hide(Filters(), own)
         found = ranked_items(*given, count, every, None, request.asks)
         pin = torch.tensor([row], device=found.rows.device)
         return with_pinned(found, pin, *given, every, None, request.asks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal, NamedTuple, Protocol
@@ -38,6 +38,20 @@ class UserRecord(NamedTuple):
     statements: tuple[Statement, ...] = ()
 
 
+class NewEvent(NamedTuple):
+    """An event that arrives.
+
+    Args:
+        user: Id of the user.
+        event: The event.
+        key: See `read_event`.
+    """
+
+    user: str
+    event: SessionEvent
+    key: str
+
+
 class EventLog(Protocol):
     """A log of sessions; all methods can be called from several threads.
 
@@ -47,6 +61,9 @@ class EventLog(Protocol):
 
     def append(self, user: str, event: SessionEvent, key: str) -> bool:
         """Add an event; returns False, and changes nothing, if the user has an event with the key."""
+
+    def append_many(self, events: Sequence[NewEvent]) -> list[bool]:
+        """Add events of several users in one change, all of them or after an error none; returns which are new."""
 
     def state(self, user: str, statement: Statement) -> bool:
         """Add a statement; returns False if it is there already."""
@@ -101,15 +118,22 @@ class MemoryLog:
 
     def append(self, user: str, event: SessionEvent, key: str) -> bool:
         """As in `EventLog`."""
+        return self.append_many([NewEvent(user, event, key)])[0]
+
+    def append_many(self, events: Sequence[NewEvent]) -> list[bool]:
+        """As in `EventLog`."""
         with self._lock:
-            self._expire(user)
-            own = self._users.setdefault(user, _User())
-            own.seen = self.clock()
-            if key in own.events:
-                return False
-            self._changed(own)
-            own.events[key] = (own.version, event)
-            return True
+            return [self._append(*one) for one in events]
+
+    def _append(self, user: str, event: SessionEvent, key: str) -> bool:
+        self._expire(user)
+        own = self._users.setdefault(user, _User())
+        own.seen = self.clock()
+        if key in own.events:
+            return False
+        self._changed(own)
+        own.events[key] = (own.version, event)
+        return True
 
     def state(self, user: str, statement: Statement) -> bool:
         """As in `EventLog`."""

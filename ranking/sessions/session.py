@@ -6,8 +6,9 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -15,25 +16,42 @@ from ...modeling_xcat.arguments_xcat import is_missing, kind_of, whole_number, w
 from ...modeling_xcat.conditions_xcat import EXCLUDING, Condition, conditions_of
 from ...modeling_xcat.past_xcat import XCatPast
 from ...modeling_xcat.recommending_xcat import Recommendations
+from ..requests import Requests
 from .events import SessionEvent, read_event
 from .log import EventLog, MemoryLog, Statement, UserRecord
 
 if TYPE_CHECKING:
     from ..explanation.explanation import Explanation
+    from ..lists import ListRequest
     from ..recommender import XCatRecommender
 
-_OF_EVENTS = ("history", "event_types", "ratings", "timestamps", "event_texts", "past")
+_EVENT_DETAILS = ("event_types", "ratings", "timestamps", "event_texts")
+_OF_EVENTS = ("history", *_EVENT_DETAILS, "past")
 UNREAD_TEXT = "this model reads no texts of users, so what the user stated has no effect; state filters= instead"
 
 
-class _Cached:
-    """Cached states and record of one user."""
+class CachedUser:
+    """Cached states and record of one user.
+
+    Args:
+        slack: See `XCatPast`.
+    """
 
     def __init__(self, slack: int) -> None:
         self.lock = threading.RLock()
         self.past = XCatPast(slack)
         self.version: Hashable = None
         self.record = UserRecord()
+        self._read: tuple[UserRecord, Requests] | None = None
+
+    @property
+    def events(self) -> Requests:
+        """The events of the record, as the log has them in order."""
+        if self._read is None or self._read[0] is not self.record:
+            events = self.record.events
+            details: dict[str, Any] = {name: [values] for name, values in _details(events).items()}
+            self._read = self.record, Requests([[event.item_id for event in events]], **details)
+        return self._read[1]
 
 
 class Sessions:
@@ -64,7 +82,7 @@ class Sessions:
     ) -> None:
         self.recommender, self.log, self.clock = recommender, MemoryLog() if log is None else log, clock
         self.slack, self.max_users = whole_number("slack", slack, 0), whole_number("max_users", max_users)
-        self._cached: OrderedDict[str, _Cached] = OrderedDict()
+        self._cached: OrderedDict[str, CachedUser] = OrderedDict()
         self._lock = threading.Lock()
 
     def session(self, user: str) -> Session:
@@ -87,10 +105,10 @@ class Sessions:
         return self.log.expire()
 
     @contextmanager
-    def record(self, user: str) -> Iterator[tuple[UserRecord, XCatPast]]:
+    def cached(self, user: str) -> Iterator[CachedUser]:
         """The record of a user as the log has it now, and the cached states; no other thread changes them."""
         with self._lock:
-            own = self._cached.setdefault(user, _Cached(self.slack))
+            own = self._cached.setdefault(user, CachedUser(self.slack))
             self._cached.move_to_end(user)
             while len(self._cached) > self.max_users:
                 self._cached.popitem(last=False)
@@ -98,7 +116,13 @@ class Sessions:
             version = self.log.version(user)
             if version != own.version:
                 own.record, own.version = self.log.read(user), version
-            yield own.record, own.past
+            yield own
+
+    @contextmanager
+    def cached_users(self, users: Iterable[str]) -> Iterator[dict[str, CachedUser]]:
+        """As `cached`, for several users at once."""
+        with ExitStack() as stack:  # in one order, so that threads do not wait for each other in a circle
+            yield {user: stack.enter_context(self.cached(user)) for user in sorted(set(users))}
 
 
 class Session:
@@ -163,23 +187,46 @@ class Session:
 
     def listed(self, k: int = 10, **options: Any) -> tuple[Recommendations, dict[str, Any]]:
         """As `recommend`, and the arguments with which `XCatRecommender.recommend` gives the same list, for logs."""
+        with self.sessions.cached(self.user) as own:
+            request, given = self.list_request(own, k, **options)
+            (found,) = self.sessions.recommender.recommend_together([request])
+        if isinstance(found, Exception):
+            raise found
+        self.add_notes(found, own)
+        return found, given
+
+    def list_request(self, own: CachedUser, k: int = 10, **options: Any) -> tuple[ListRequest, dict[str, Any]]:
+        """The request for a list, for `recommend_together`, and its arguments of `XCatRecommender.recommend`.
+
+        Args:
+            own: The user as `Sessions.cached` has it.
+            k: As in `recommend`.
+            **options: As in `recommend`.
+        """
         for name in _OF_EVENTS:
             if name in options:
                 raise TypeError(f"recommend: {name} is an argument of events, which the session has; append them")
         using = self.sessions.recommender
-        with self.sessions.record(self.user) as (record, past):
-            stated, texts = _stated(record.statements)
-            stated = [*filter(self._applies, stated)]
-            options["filters"] = [*conditions_of(options.get("filters", ())), *stated]
-            reads = bool(using.text_columns) or using.model.model.reads_user_texts
-            if texts and reads:
-                given = options.get("texts") or ()
-                options["texts"] = [*texts, *([given] if isinstance(given, str) else given)]
-            options |= {"history": [event.item_id for event in record.events], **_details(record.events, using)}
-            found = using.recommend(k=k, past=past, **options)
-        if texts and not reads:
+        stated, texts = _stated(own.record.statements)
+        stated = [*filter(self._applies, stated)]
+        options["filters"] = [*conditions_of(options.get("filters", ())), *stated]
+        if texts and self._reads_texts:
+            given = options.get("texts") or ()
+            options["texts"] = [*texts, *([given] if isinstance(given, str) else given)]
+        events = own.events if using.text_columns else replace(own.events, event_texts=None)
+        request = using.list_request(k=k, past=own.past, events=events, **options)
+        details = {name: lists[0] for name in _EVENT_DETAILS if (lists := getattr(events, name)) is not None}
+        return request, options | {"history": events.histories[0], **details}
+
+    @property
+    def _reads_texts(self) -> bool:
+        using = self.sessions.recommender
+        return bool(using.text_columns) or bool(using.model.model.reads_user_texts)
+
+    def add_notes(self, found: Recommendations, own: CachedUser) -> None:
+        """Add the notes about what the user stated to a list of `recommend_together`."""
+        if any(one.kind == "text" for one in own.record.statements) and not self._reads_texts:
             found.text_notes.append(UNREAD_TEXT)
-        return found, options
 
     def explain(self, item: str, **options: Any) -> Explanation:
         """Explain why an item is recommended to the user, or at which place it is.
@@ -192,7 +239,10 @@ class Session:
             ValueError: As `XCatRecommender.explain`.
         """
         events, using = self.events, self.sessions.recommender
-        return using.explain([event.item_id for event in events], item, **_details(events, using), **options)
+        details = _details(events)
+        if not using.text_columns:
+            details.pop("event_texts", None)
+        return using.explain([event.item_id for event in events], item, **details, **options)
 
     def _applies(self, condition: Condition) -> bool:
         """Whether a stated condition is evaluated: not if it excludes a value that no item of a new catalogue has."""
@@ -287,14 +337,14 @@ def _stated(statements: Sequence[Statement]) -> tuple[list[Condition], list[str]
     return conditions, [value for kind, value in statements if kind == "text"]
 
 
-def _details(events: Sequence[SessionEvent], using: XCatRecommender) -> dict[str, Any]:
+def _details(events: Sequence[SessionEvent]) -> dict[str, Any]:
     """Arguments of `XCatRecommender.recommend` with the details of events, if there are any."""
     details: dict[str, Any] = {"timestamps": [event.timestamp for event in events]}
     if any(event.event_type for event in events):
         details["event_types"] = [event.event_type for event in events]
     if any(event.rating is not None for event in events):
         details["ratings"] = [event.rating for event in events]
-    if using.text_columns and any(event.text for event in events):
+    if any(event.text for event in events):
         details["event_texts"] = [event.text or None for event in events]
     return details
 

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,15 +131,30 @@ class FeedbackLog:
         Raises:
             ValueError: If there is a list with this id.
         """
-        drawn = None if impression.propensities is None else json.dumps(impression.propensities)
-        options = json.dumps(impression.options, ensure_ascii=False)
-        items, history = (json.dumps(part, ensure_ascii=False) for part in (impression.items, impression.history))
-        row = (impression.id, impression.user, impression.timestamp, impression.checkpoint, items, drawn, history)
-        try:
-            with self._lock:
-                self._base.execute("INSERT INTO impressions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, options))
-        except sqlite3.IntegrityError:
-            raise ValueError(f"impression {impression.id!r} is in the log already") from None
+        self.show_many([impression])
+
+    def show_many(self, impressions: Sequence[Impression]) -> None:
+        """Add lists in one change, all of them or after an error none.
+
+        Raises:
+            ValueError: If there is a list with one of the ids.
+        """
+        rows = [_written(one) for one in impressions]
+        with self._lock:
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                self._base.executemany("INSERT INTO impressions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            except sqlite3.IntegrityError:
+                self._base.execute("ROLLBACK")
+                known = [one.id for one in impressions if self._has(one.id)] or [one.id for one in impressions]
+                raise ValueError(f"impression {known[0]!r} is in the log already") from None
+            except BaseException:
+                self._base.execute("ROLLBACK")
+                raise
+            self._base.execute("COMMIT")
+
+    def _has(self, name: str) -> bool:
+        return self._base.execute("SELECT 1 FROM impressions WHERE id = ?", (name,)).fetchone() is not None
 
     def react(self, reaction: Reaction) -> bool:
         """Add a reaction; returns False, and changes nothing, if the log has it.
@@ -214,3 +229,12 @@ class FeedbackLog:
     def _rows(self, query: str, values: tuple[str, ...]) -> list[Any]:
         with self._lock, closing(self._base.execute(query, values)) as found:
             return found.fetchall()
+
+
+def _written(impression: Impression) -> tuple[Any, ...]:
+    """The row of a list."""
+    drawn = None if impression.propensities is None else json.dumps(impression.propensities)
+    items, history = (json.dumps(part, ensure_ascii=False) for part in (impression.items, impression.history))
+    options = json.dumps(impression.options, ensure_ascii=False)
+    who = impression.id, impression.user, impression.timestamp, impression.checkpoint
+    return (*who, items, drawn, history, options)

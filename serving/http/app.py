@@ -17,11 +17,13 @@ from starlette.routing import Match
 from ... import __version__
 from .engine import Engine
 from .errors import ServiceError
-from .gate import Gate
+from .gate import Gate, Gates
 from .middleware import OPEN_PATHS, Around
 from .routes import Routes
 from .telemetry import Telemetry
 
+_WRITTEN_TOGETHER = 256
+"""Requests whose events or lists are written in one change."""
 _ABOUT = "Recommendations from one checkpoint of xcat-rec: lists, events, items and users."
 
 
@@ -32,7 +34,7 @@ def create_app(engine: Engine) -> FastAPI:
         engine: The engine; it is closed when the application stops.
 
     Returns:
-        The application; `app.state` has its `engine` and `gate`.
+        The application; `app.state` has its `engine` and `gates`.
 
     Raises:
         OSError: If the file of API keys cannot be read.
@@ -40,19 +42,20 @@ def create_app(engine: Engine) -> FastAPI:
     """
     settings = engine.settings
     keys = settings.keys()
-    gate = Gate(settings.workers, settings.max_waiting, settings.timeout, settings.max_delay)
-    telemetry = Telemetry(gate)
+    limits = settings.max_waiting, settings.timeout, settings.max_delay
+    gates = Gates(Gate(settings.workers, *limits, settings.max_together), Gate(1, *limits, _WRITTEN_TOGETHER))
+    telemetry = Telemetry(gates)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await gate.close(settings.drain)
+        await gates.close(settings.drain)
         engine.close()
 
     app = FastAPI(title="xcat-rec", version=__version__, description=_ABOUT, lifespan=lifespan, redirect_slashes=False)
     if keys:
         app.openapi = partial(_with_keys, app)  # type: ignore[method-assign]
-    router = Routes(engine, gate, telemetry).router
+    router = Routes(engine, gates, telemetry).router
     app.include_router(router)
     app.state.routes = router.routes
     app.add_exception_handler(ServiceError, _service_error)
@@ -63,7 +66,7 @@ def create_app(engine: Engine) -> FastAPI:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(settings.cors_origins), allow_methods=["*"], allow_headers=["*"]
         )
-    app.state.gate, app.state.engine = gate, engine
+    app.state.gates, app.state.engine = gates, engine
     return app
 
 

@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from ...checkpoints.fingerprint import model_fingerprint
-from ...modeling_xcat.conditions_xcat import conditions_of
-from ...modeling_xcat.recommending_xcat import Recommendations
 from ...ranking.recommender import XCatRecommender
-from ...ranking.sessions import SessionEvent, Sessions
-from ...ranking.sessions.events import read_event
-from ..feedback import HIDE, Impression, Reaction, open_feedback
+from ...ranking.sessions import Sessions
+from ..feedback import open_feedback
 from ..state import open_state
 from .chats import Chats
 from .errors import InvalidRequestError, UnknownError
+from .events import append_events
+from .lists import Deployment, MadeList, impression_of, make_lists
 from .settings import ServeSettings
-
-_SESSION_OPTIONS = ("history", "event_types", "timestamps")
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """A checkpoint that answers requests.
-
-    Args:
-        checkpoint: Its folder or name.
-        recommender: The recommender.
-        fingerprint: Hash of its weights and catalogue.
-        index: Folder of its index, where added and deleted items are saved; None for an index in memory.
-    """
-
-    checkpoint: str
-    recommender: XCatRecommender
-    fingerprint: str
-    index: Path | None = None
 
 
 class Engine:
@@ -98,62 +77,37 @@ class Engine:
         Raises:
             InvalidRequestError: If a value cannot be used; then no list is logged.
         """
-        made = []
-        for number, request in enumerate(requests):
-            try:
-                made.append(self._list(request))
-            except InvalidRequestError as error:
-                if len(requests) == 1:
-                    raise
-                raise InvalidRequestError(f"requests.{number}: {error.message}") from error
-        for answer, impression in made:
-            if impression is not None:
-                self.feedback.show(impression)
-                answer["impression_id"] = impression.id
-        return [answer for answer, _ in made]
+        (made,) = self.make_lists([requests])
+        if isinstance(made, Exception):
+            raise made
+        (logged,) = self.log_lists([made])
+        if isinstance(logged, Exception):
+            raise logged
+        return logged
 
-    def _list(self, request: dict[str, Any]) -> tuple[dict[str, Any], Impression | None]:
-        """The answer to a request, and what is to be logged of it."""
-        now, using = self.current, dict(request)
-        user, log = using.pop("user_id", None), using.pop("log", True)
-        given = {name: using.pop(name, None) for name in _SESSION_OPTIONS}
-        if user is not None and given["history"] is not None:
-            raise InvalidRequestError("give user_id or history, not both; post events of the user to /events")
-        if user is not None and any(value is not None for value in given.values()):
-            raise InvalidRequestError("event_types and timestamps belong to history; events of a user have their own")
-        k = using.pop("k")
-        if k > self.settings.max_k:
-            raise InvalidRequestError(f"k is {k}; give {self.settings.max_k} at most")
-        if not log and "sample" in (using.get("rerank") or ""):
-            raise InvalidRequestError("a list that is drawn at random has to be logged; leave log out")
-        try:
-            if user is not None:
-                found, made = now.recommender.session(user).listed(k, **using)
-            else:
-                made = {**{name: value for name, value in given.items() if value is not None}, **using}
-                found = now.recommender.recommend(k=k, **made)
-        except (ValueError, TypeError) as error:
-            raise InvalidRequestError(str(error)) from error
-        answer = {
-            "impression_id": None,
-            "checkpoint": now.fingerprint,
-            "basis": found.basis,
-            "notes": list(found.notes),
-            "recommendations": [item.to_dict() for item in found],
-        }
-        return answer, self._impression(now, user or "", made, found) if log else None
+    def make_lists(self, asked: Sequence[Sequence[dict[str, Any]]]) -> list[list[MadeList] | Exception]:
+        """Make the lists of several calls in one batch, all with one checkpoint.
 
-    def _impression(self, now: Deployment, user: str, made: dict[str, Any], found: Recommendations) -> Impression:
-        """A list with the arguments that made it, for the log."""
-        drawn = tuple(item.propensity for item in found if item.propensity is not None)
-        kept = {name: value for name, value in made.items() if value not in (None, [], "") and name != "explain"}
-        history = kept.pop("history", ())
-        if "filters" in kept:
-            kept["filters"] = [[one.column, one.operator, list(one.values)] for one in conditions_of(kept["filters"])]
-        return Impression(
-            uuid4().hex, user, int(time.time()), now.fingerprint, tuple(item.item_id for item in found),
-            drawn or None, tuple(history), kept,
-        )  # fmt: skip
+        Args:
+            asked: Fields of `RecommendBody`, a list per call.
+
+        Returns:
+            Per call its lists, or the error of the first request that has one.
+        """
+        every = [request for requests in asked for request in requests]
+        made = iter(make_lists(self.current, every, self.settings.max_k))
+        return [_of_call([next(made) for _ in requests]) for requests in asked]
+
+    def log_lists(self, made: Sequence[Sequence[MadeList]]) -> list[list[dict[str, Any]] | Exception]:
+        """Log the lists of several calls in one change; returns the bodies of their answers."""
+        every = [one for lists in made for one in lists]
+        shown = [one.impression for one in every if one.impression is not None]
+        if shown:
+            self.feedback.show_many(shown)
+        for one in every:
+            if one.impression is not None:
+                one.answer["impression_id"] = one.impression.id
+        return [[one.answer for one in lists] for lists in made]
 
     def append(self, events: list[dict[str, Any]]) -> list[bool]:
         """Add events of users; returns which are new. When it returns, they are in every later list.
@@ -164,41 +118,14 @@ class Engine:
         Raises:
             InvalidRequestError: If a value cannot be used; then no event is added.
         """
-        for number, event in enumerate(events):
-            try:
-                self._check(event)
-            except ValueError as error:
-                raise InvalidRequestError(f"events.{number}: {error}" if len(events) > 1 else str(error)) from error
-        return [self._append(event) for event in events]
-
-    def _check(self, event: dict[str, Any]) -> None:
-        """Refuse an event with a value that cannot be used."""
-        own = {"user_id", "impression_id"}
-        read_event(SessionEvent(**{name: value for name, value in event.items() if name not in own}), int(time.time()))
-        if event["impression_id"] is not None:
-            self.feedback.check(_reaction(event), event["user_id"])
-
-    def _append(self, event: dict[str, Any]) -> bool:
-        """Add an event; returns whether it is new."""
-        details = dict(event)
-        user, item, impression = details.pop("user_id"), details.pop("item_id"), details.pop("impression_id", None)
-        session = self.current.recommender.session(user)
-        reaction = None
-        try:
-            if impression is not None:
-                reaction = _reaction(event)
-                self.feedback.check(reaction, user)
-            if details["event_type"] == HIDE:
-                known = item in {value for kind, value in session.stated if kind == "hidden"}
-                session.hide(item)
-                new = not known
-            else:
-                new = session.append(item, **details)
-        except ValueError as error:
-            raise InvalidRequestError(str(error)) from error
-        if reaction is not None and new:
-            self.feedback.react(reaction)
+        (new,) = self.append_many([events])
+        if isinstance(new, Exception):
+            raise new
         return new
+
+    def append_many(self, asked: Sequence[Sequence[dict[str, Any]]]) -> list[list[bool] | Exception]:
+        """As `append`, for several calls, in one change of the log."""
+        return append_events(self.log, self.feedback, asked)
 
     def chat(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer a turn of a dialogue, and log its list.
@@ -220,7 +147,7 @@ class Engine:
         }  # fmt: skip
         if found and request["log"]:
             made = {"history": history, "filters": request["filters"], "chat": told["understood"]}
-            impression = self._impression(now, request["user_id"] or "", made, found)
+            impression = impression_of(now, request["user_id"] or "", made, found)
             self.feedback.show(impression)
             answer["impression_id"] = impression.id
         return answer
@@ -331,8 +258,14 @@ class Engine:
         self.feedback.close()
 
 
-def _reaction(event: dict[str, Any]) -> Reaction:
-    return Reaction(event["impression_id"], event["item_id"], event["event_type"] or "event", int(time.time()))
+def _of_call(lists: list[MadeList | Exception]) -> list[MadeList] | Exception:
+    """The lists of a call, or its first error, with the number of the request if there are several."""
+    for number, one in enumerate(lists):
+        if isinstance(one, InvalidRequestError) and len(lists) > 1:
+            return InvalidRequestError(f"requests.{number}: {one.message}")
+        if isinstance(one, Exception):
+            return one
+    return [one for one in lists if not isinstance(one, Exception)]
 
 
 def _save(now: Deployment) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -88,3 +91,12 @@ class ClientGoneError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the client has gone")
+
+
+@contextmanager
+def store_guard() -> Iterator[None]:
+    """A store that does not answer is status 503, and the service goes on."""
+    try:
+        yield
+    except (sqlite3.Error, ConnectionError, TimeoutError, OSError) as error:
+        raise UnavailableError(f"the store does not answer: {error}") from error

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -44,8 +43,8 @@ from .bodies import (
     UserInPath,
 )
 from .engine import Engine
-from .errors import TooLargeError, UnavailableError
-from .gate import Gate
+from .errors import TooLargeError, store_guard
+from .gate import Gates
 from .parameters import parameters
 from .telemetry import Telemetry
 
@@ -57,12 +56,12 @@ class Routes:
 
     Args:
         engine: The engine.
-        gate: The gate before it.
+        gates: The gates before it.
         telemetry: The metrics.
     """
 
-    def __init__(self, engine: Engine, gate: Gate, telemetry: Telemetry) -> None:
-        self.engine, self.gate, self.telemetry = engine, gate, telemetry
+    def __init__(self, engine: Engine, gates: Gates, telemetry: Telemetry) -> None:
+        self.engine, self.gates, self.telemetry = engine, gates, telemetry
         self.router = APIRouter()
         self._lists()
         self._catalogue()
@@ -70,15 +69,26 @@ class Routes:
         self._service()
 
     async def compute(self, request: Request, call: Callable[[], Result]) -> Result:
-        """Compute in the gate; a store that does not answer is status 503, and the service goes on."""
+        """Compute in the gate of the model."""
+        with store_guard():
+            return await self.gates.model.run(call, request.state.timing, request.is_disconnected)
 
-        def guarded() -> Result:
-            try:
-                return call()
-            except (sqlite3.Error, ConnectionError, TimeoutError, OSError) as error:
-                raise UnavailableError(f"the store does not answer: {error}") from error
+    async def stored(self, request: Request, call: Callable[[], Result]) -> Result:
+        """Compute in the gate of the store."""
+        with store_guard():
+            return await self.gates.store.run(call, request.state.timing, request.is_disconnected)
 
-        return await self.gate.run(guarded, request.state.timing, request.is_disconnected)
+    async def lists(self, request: Request, bodies: Sequence[RecommendBody]) -> list[dict[str, Any]]:
+        """Make the lists of a call, together with those of other calls, and log them."""
+        plain = [one.model_dump() for one in bodies]
+        timing, engine, gates = request.state.timing, self.engine, self.gates
+        with store_guard():
+            found = await gates.model.run_together(engine.make_lists, plain, timing, request.is_disconnected)
+            if any(one.impression is not None for one in found):
+                await gates.store.run_together(engine.log_lists, found, timing)
+        for one in found:
+            self.telemetry.list(one.answer["basis"])
+        return [one.answer for one in found]
 
     def _limit(self, name: str, count: int) -> None:
         if count > self.engine.settings.max_batch:
@@ -88,9 +98,7 @@ class Routes:
         router, engine = self.router, self.engine
 
         async def listed(body: RecommendBody, request: Request) -> Response:
-            (found,) = await self.compute(request, lambda: engine.recommend([body.model_dump()]))
-            self.telemetry.list(found["basis"])
-            return _json(found)
+            return _json((await self.lists(request, [body]))[0])
 
         @router.post("/recommend", response_model=ListAnswer, responses=errors())
         async def recommend(body: RecommendBody, request: Request) -> Response:
@@ -115,11 +123,7 @@ class Routes:
         async def batch(body: BatchBody, request: Request) -> Response:
             """Several lists in one call."""
             self._limit("requests", len(body.requests))
-            plain = [one.model_dump() for one in body.requests]
-            found = await self.compute(request, lambda: engine.recommend(plain))
-            for one in found:
-                self.telemetry.list(one["basis"])
-            return _json({"lists": found})
+            return _json({"lists": await self.lists(request, body.requests)})
 
         @router.post("/explain", response_model=ExplanationAnswer, responses=errors())
         async def explain(body: ExplainBody, request: Request) -> Response:
@@ -154,7 +158,9 @@ class Routes:
             given = body.events if isinstance(body, EventsBody) else [body]
             self._limit("events", len(given))
             plain = [event.model_dump() for event in given]
-            new = await self.compute(request, lambda: engine.append(plain))
+            timing, gates = request.state.timing, self.gates
+            with store_guard():
+                new = await gates.store.run_together(engine.append_many, plain, timing, request.is_disconnected)
             for one in new:
                 self.telemetry.event("accepted" if one else "duplicate")
             return _json({"accepted": sum(new), "duplicates": len(new) - sum(new)})
@@ -162,12 +168,12 @@ class Routes:
         @router.get("/users/{user_id:path}", response_model=UserAnswer, responses=errors(404))
         async def export(user_id: UserInPath, request: Request) -> Response:
             """Everything that the service has of a user."""
-            return _json(await self.compute(request, lambda: engine.export_user(user_id)))
+            return _json(await self.stored(request, lambda: engine.export_user(user_id)))
 
         @router.delete("/users/{user_id:path}", response_model=DeletedUserAnswer, responses=errors(404))
         async def forget(user_id: UserInPath, request: Request) -> Response:
             """Delete everything of a user."""
-            await self.compute(request, lambda: engine.delete_user(user_id))
+            await self.stored(request, lambda: engine.delete_user(user_id))
             return _json({"deleted": True})
 
     def _service(self) -> None:
@@ -197,10 +203,8 @@ class Routes:
         @router.get("/health/ready", response_model=StatusAnswer, responses=error_answers(503))
         async def ready() -> Response:
             """Whether the service can answer: its store does."""
-            try:
+            with store_guard():
                 engine.log.version("")
-            except (sqlite3.Error, OSError) as error:
-                raise UnavailableError(f"the store does not answer: {error}") from error
             return _json({"status": "ready"})
 
         @router.get("/metrics", response_class=PlainTextResponse, responses=error_answers(401))

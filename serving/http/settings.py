@@ -26,6 +26,7 @@ class ServeSettings:
         api_key_file: File with one key per line; None to answer everybody.
         cors_origins: Web pages that may call the service, such as "https://shop.example"; "*" for all.
         workers: Threads that compute lists.
+        max_together: Requests whose lists are computed in one batch; none waits for others.
         max_waiting: Requests that may wait for a thread; more are refused with status 429.
         max_delay: Seconds; a request that would probably wait for longer is refused at once with status 429.
         max_batch: Requests, events or items per call.
@@ -48,6 +49,7 @@ class ServeSettings:
     api_key_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
     workers: int = 1
+    max_together: int = 16
     max_waiting: int = 64
     max_batch: int = 32
     max_body_bytes: int = 1_000_000
@@ -59,7 +61,8 @@ class ServeSettings:
     drain: float = 10.0
 
     def __post_init__(self) -> None:
-        for name, least in (("workers", 1), ("max_waiting", 0), ("max_batch", 1), ("max_body_bytes", 1), ("max_k", 1)):
+        least_one = ("workers", "max_together", "max_batch", "max_body_bytes", "max_k")
+        for name, least in (*((name, 1) for name in least_one), ("max_waiting", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {least} or more")
         for name in ("max_delay", "timeout", "body_timeout", "drain", "expire_after"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
 
-from .gate import Gate, Timing
+from .gate import Gates, Timing
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 """Upper ends in seconds. Few of them, and one histogram per route, keep the number of series below 300."""
@@ -18,10 +18,10 @@ class Telemetry:
     """Counts and times of requests, by route and class of status.
 
     Args:
-        gate: Its waiting and dropped requests are metrics, too.
+        gates: Their waiting and dropped requests are metrics, too.
     """
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gates: Gates) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter("xcat_requests", "Requests", ["route", "status"], registry=self.registry)
         of_registry: dict[str, Any] = {"registry": self.registry}
@@ -35,9 +35,9 @@ class Telemetry:
         self._turns = Counter("xcat_chat_turns", "Turns of chats", ["request", "language"], registry=self.registry)
         self._events = Counter("xcat_events", "Events", ["result"], registry=self.registry)
         for name, text, value in (
-            ("waiting", "Requests that wait for a thread", lambda: gate.waiting),
-            ("running", "Requests that are computed", lambda: gate.running),
-            ("dropped", "Requests that were left out because the client had gone", lambda: gate.dropped),
+            ("waiting", "Requests that wait for a thread", lambda: gates.waiting),
+            ("running", "Requests that are computed", lambda: gates.running),
+            ("dropped", "Requests that were left out because the client had gone", lambda: gates.dropped),
         ):
             Gauge(f"xcat_{name}", text, registry=self.registry).set_function(value)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import astuple
 from typing import Any
 
 from ...ranking.sessions.events import SessionEvent
-from ...ranking.sessions.log import Statement, UserRecord, checked_expiry, in_order
+from ...ranking.sessions.log import NewEvent, Statement, UserRecord, checked_expiry, in_order
 from .redis_server import answered, connect, place_of
 
 _CHANGE = ""
@@ -37,15 +37,27 @@ class RedisLog:
         self.expire_after, self.prefix, self.place = checked_expiry(expire_after), prefix, place_of(url)
         self._base = connect(url, **options)
 
-    @answered
     def append(self, user: str, event: SessionEvent, key: str) -> bool:
         """As in `EventLog`."""
-        return self._add("events", user, key, list(astuple(event)), self.expire_after)
+        return self.append_many([NewEvent(user, event, key)])[0]
+
+    @answered
+    def append_many(self, events: Sequence[NewEvent]) -> list[bool]:
+        """As in `EventLog`, in one transaction of the server."""
+        last = int(self._base.incrby(f"{self.prefix}:changes", len(events))) if events else 0
+        with self._base.pipeline(transaction=True) as change:
+            for number, (user, event, key) in enumerate(events, start=last - len(events) + 1):
+                self._put(change, number, self._name("events", user), key, list(astuple(event)), self.expire_after)
+            done = change.execute() if events else []
+        return [bool(added) for added in done[:: 2 + (self.expire_after is not None)]]
 
     @answered
     def state(self, user: str, statement: Statement) -> bool:
         """As in `EventLog`."""
-        return self._add("statements", user, _field(statement), [], None)
+        number = int(self._base.incr(f"{self.prefix}:changes"))
+        with self._base.pipeline(transaction=True) as change:
+            self._put(change, number, self._name("statements", user), _field(statement), [], None)
+            return bool(change.execute()[0])
 
     @answered
     def forget(self, user: str, statement: Statement | None = None) -> int:
@@ -96,15 +108,14 @@ class RedisLog:
     def _name(self, kind: str, user: str) -> str:
         return f"{self.prefix}:{kind}:{user}"
 
-    def _add(self, kind: str, user: str, key: str, values: list[Any], expire_after: float | None) -> bool:
-        """Add a field to a hash of a user; returns False if it is there already."""
-        number, name = int(self._base.incr(f"{self.prefix}:changes")), self._name(kind, user)
-        with self._base.pipeline(transaction=True) as change:
-            change.hsetnx(name, key, json.dumps([number, values], ensure_ascii=False))
-            change.hset(name, _CHANGE, number)
-            if expire_after is not None:
-                change.pexpire(name, int(1000 * expire_after))
-            return bool(change.execute()[0])
+    def _put(
+        self, change: Any, number: int, name: str, key: str, values: list[Any], expire_after: float | None
+    ) -> None:
+        """Add a field to a hash of a user, in a transaction, if it is not there already."""
+        change.hsetnx(name, key, json.dumps([number, values], ensure_ascii=False))
+        change.hset(name, _CHANGE, number)
+        if expire_after is not None:
+            change.pexpire(name, int(1000 * expire_after))
 
 
 def _field(statement: Statement) -> str:

@@ -6,13 +6,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ...ranking.sessions.events import SessionEvent
-from ...ranking.sessions.log import Statement, UserRecord, checked_expiry, in_order
+from ...ranking.sessions.log import NewEvent, Statement, UserRecord, checked_expiry, in_order
 
 _VERSION = 1
 _WAIT_MS = 5_000
@@ -43,7 +43,8 @@ class SQLiteLog:
     """A log of sessions in a SQLite file, which several processes can share.
 
     A change is on the disk when its method returns (write-ahead log, synchronous=FULL). Deleted rows are overwritten
-    with zeros and the write-ahead log is emptied, so no byte of a deleted user stays in the files.
+    with zeros and the write-ahead log is emptied, so no byte of a deleted user stays in the files. Reads have a
+    connection of their own, so they do not wait for the disk.
 
     Args:
         path: The file; it is made if it is missing, for its owner only.
@@ -61,12 +62,14 @@ class SQLiteLog:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path, self.expire_after, self.clock = Path(path), checked_expiry(expire_after), clock
-        self._lock = threading.RLock()
+        self._lock, self._reading = threading.RLock(), threading.RLock()
         self._known: dict[str, list[tuple[int, SessionEvent]]] = {}
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             self._base = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
             self._prepare()
+            self._reader = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            self._reader.execute(f"PRAGMA busy_timeout = {_WAIT_MS}").fetchall()
         except (OSError, sqlite3.Error) as error:
             raise OSError(f"state {self.path} cannot be opened as a log of sessions: {error}") from error
 
@@ -98,19 +101,27 @@ class SQLiteLog:
 
     def append(self, user: str, event: SessionEvent, key: str) -> bool:
         """As in `EventLog`."""
-        self._expire_user(user)
+        return self.append_many([NewEvent(user, event, key)])[0]
+
+    def append_many(self, events: Sequence[NewEvent]) -> list[bool]:
+        """As in `EventLog`; the disk is waited for once."""
+        for user in {one.user for one in events}:
+            self._expire_user(user)
+        with self._change() as base:
+            return [self._append(base, *one) for one in events]
+
+    def _append(self, base: sqlite3.Connection, user: str, event: SessionEvent, key: str) -> bool:
         now = self.clock()
         values = (
             user, key, now, event.item_id, event.timestamp, event.event_type, event.rating, event.text, event.event_id,
         )  # fmt: skip
-        with self._change() as base:
-            added = base.execute(
-                "INSERT OR IGNORE INTO events (user, key, received, item, timestamp, type, rating, text, event_id) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                values,
-            ).rowcount
-            if not added:
-                base.execute("UPDATE events SET received = ? WHERE user = ? AND key = ?", (now, user, key))
+        added = base.execute(
+            "INSERT OR IGNORE INTO events (user, key, received, item, timestamp, type, rating, text, event_id) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        ).rowcount
+        if not added:
+            base.execute("UPDATE events SET received = ? WHERE user = ? AND key = ?", (now, user, key))
         return bool(added)
 
     def state(self, user: str, statement: Statement) -> bool:
@@ -139,16 +150,16 @@ class SQLiteLog:
 
     def _events(self, user: str) -> list[tuple[int, SessionEvent]]:
         """The events of a user with their numbers; only those that came after the last call are read again."""
-        with self._lock:
+        with self._reading:
             known = self._known.pop(user, [])
-            self._base.execute("BEGIN")  # count and events of one moment
+            self._reader.execute("BEGIN")  # count and events of one moment
             try:
-                count = self._base.execute("SELECT count(*) FROM events WHERE user = ?", (user,)).fetchone()[0]
-                new = self._base.execute(_EVENTS_AFTER, (user, known[-1][0] if known else 0)).fetchall()
+                count = self._reader.execute("SELECT count(*) FROM events WHERE user = ?", (user,)).fetchone()[0]
+                new = self._reader.execute(_EVENTS_AFTER, (user, known[-1][0] if known else 0)).fetchall()
                 if len(known) + len(new) != count:  # the user was deleted, or the events have expired
-                    known, new = [], self._base.execute(_EVENTS_AFTER, (user, 0)).fetchall()
+                    known, new = [], self._reader.execute(_EVENTS_AFTER, (user, 0)).fetchall()
             finally:
-                self._base.execute("COMMIT")
+                self._reader.execute("COMMIT")
             known = known + [(number, SessionEvent(*values)) for number, *values in new]
             self._known[user] = known
             if len(self._known) > _KNOWN_USERS:
@@ -167,6 +178,7 @@ class SQLiteLog:
                 base.execute(f"DELETE FROM {table} WHERE user = ?", (user,)).rowcount
                 for table in ("events", "statements")
             )
+        with self._reading:
             self._known.pop(user, None)
         self._empty_write_ahead_log()
         return bool(gone)
@@ -182,12 +194,13 @@ class SQLiteLog:
 
     def close(self) -> None:
         """As in `EventLog`."""
-        with self._lock:
+        with self._lock, self._reading:
+            self._reader.close()
             self._base.close()
 
     def _rows(self, query: str, user: str) -> list[Any]:
-        with self._lock:
-            return self._base.execute(query, (user,)).fetchall()
+        with self._reading:
+            return self._reader.execute(query, (user,)).fetchall()
 
     def _expire_user(self, user: str) -> bool:
         """Delete the events of a user if they have expired."""
@@ -207,7 +220,7 @@ class SQLiteLog:
 
     def _empty_write_ahead_log(self) -> None:
         """Write the zeros over deleted rows into the database, and empty the log that still has the rows."""
-        with self._lock:
+        with self._lock, self._reading:
             busy = self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise TimeoutError(

@@ -154,7 +154,7 @@ def test_the_checkpoint_carries_its_policy(tmp_path: Path) -> None:
 def test_the_mask_is_that_of_each_user() -> None:
     found = recommender()
     rows = found.vocabulary.encode([WINES[0], "item-00"]).tolist()
-    mask = found.ranker.filter.hide(Filters(), found.ranker.filter.allowed(Filters()), [rows, rows[1:]])
+    mask = found.ranker.filter.hide(Filters(), [rows, rows[1:]])
     every = torch.arange(len(found.vocabulary)).expand(2, -1)
     kept = mask.keeps(every)
     assert torch.equal(kept[0], mask.of_user(0)) and int((kept[0] & ~kept[1]).sum()) == len(WINES)

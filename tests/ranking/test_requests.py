@@ -333,7 +333,7 @@ def test_categories_are_filtered_regardless_of_case() -> None:
     assert filters.allowed(Filters(exclude_categories="STRASSE"))[2:].tolist() == [True, True, False]
     hidden = torch.zeros(1, 5)
     across = Filters(exclude_seen=False, cross_category=True)
-    filters.hide(across, filters.allowed(across), [[2]])(hidden, 0)
+    filters.hide(across, [[2]])(hidden, 0)
     assert hidden[0, 2:].tolist() == [-torch.inf, 0.0, 0.0]
 
 

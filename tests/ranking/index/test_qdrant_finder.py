@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from qdrant_client import QdrantClient
 
 from xcat_rec.modeling_xcat.filters_xcat import Filters
@@ -44,7 +43,7 @@ def stage(found):
 
 
 def mask(found):
-    return found.ranker.filter.hide(Filters(), torch.ones(len(found.vocabulary), dtype=torch.bool), [[2, 3]])
+    return found.ranker.filter.hide(Filters(), [[2, 3]])
 
 
 @pytest.mark.parametrize("url", [None, ":memory:", "localhost:6333"])

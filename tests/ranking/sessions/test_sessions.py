@@ -47,11 +47,11 @@ def test_a_new_event_costs_one_step_until_the_window_slides() -> None:
     session, costs = sessions.session("u"), []
     for events in range(10):
         walk(session, 1, events)
-        with sessions.record("u") as (_, past):
-            before = past.encoded
+        with sessions.cached("u") as own:
+            before = own.past.encoded
         session.recommend(3, explain=False)
         session.recommend(3, explain=False, exclude_seen=False)
-        costs.append(past.encoded - before)
+        costs.append(own.past.encoded - before)
     assert costs == [1] * 8 + [8, 8]
 
 
@@ -60,10 +60,10 @@ def test_slack_reads_a_shorter_window_and_gives_the_scores_of_its_encoding() -> 
     session, costs = sessions.session("u"), []
     for events in range(14):
         walk(session, 1, events)
-        with sessions.record("u") as (_, past):
-            before = past.encoded
+        with sessions.cached("u") as own:
+            before = own.past.encoded
         found = session.recommend(6, explain=False)
-        costs.append(past.encoded - before)
+        costs.append(own.past.encoded - before)
         again = sessions.recommender.recommend(
             [event.item_id for event in session.events], 6, explain=False,
             timestamps=[event.timestamp for event in session.events],
@@ -183,8 +183,8 @@ def test_states_of_the_latest_users_only_are_kept() -> None:
     for user in "abcab":
         walk(sessions.session(user), 2)
         check_lists(sessions.session(user).recommend(4), batch_list(sessions, user, 4))
-    with sessions.record("b") as (_, past):
-        assert past.encoded == 2, "b was dropped when c and a came, and read again"
+    with sessions.cached("b") as own:
+        assert own.past.encoded == 2, "b was dropped when c and a came, and read again"
 
 
 def test_threads_share_users_without_mixing_them() -> None:

@@ -90,15 +90,53 @@ def test_a_request_does_not_wait_longer_than_its_time() -> None:
 
 def test_nothing_is_computed_for_a_client_that_has_gone() -> None:
     async def story() -> None:
-        gate, computed = Gate(), []
+        gate, blocked, computed = Gate(), Blocked(), []
 
         async def gone() -> bool:
             return True
 
+        first = asyncio.create_task(gate.run(blocked, Timing(), gone))
+        await until(blocked.started.is_set)
         with pytest.raises(ClientGoneError):
             await gate.run(lambda: computed.append(1), Timing(), gone)
-        assert (computed, gate.dropped) == ([], 1)
+        assert (computed, gate.dropped, gate.waiting) == ([], 1, 0)
+        blocked.release.set()
+        assert await first == "done", "what runs already is not interrupted"
         assert await gate.run(lambda: "next", Timing()) == "next"
+
+    asyncio.run(story())
+
+
+def test_requests_that_wait_for_one_function_share_a_call() -> None:
+    async def story() -> None:
+        gate, blocked, calls = Gate(max_together=3), Blocked(), list[tuple[int, ...]]()
+
+        def squares(numbers: list[int]) -> list[int | Exception]:
+            calls.append(tuple(numbers))
+            return [ValueError("two") if number == 2 else number**2 for number in numbers]
+
+        def fails(numbers: list[int]) -> list[int]:
+            raise KeyError(len(numbers))
+
+        first = asyncio.create_task(gate.run(blocked, Timing()))
+        await until(blocked.started.is_set)
+        timings = [Timing() for _ in range(5)]
+        asked = [asyncio.create_task(gate.run_together(squares, n, timings[n])) for n in range(2)]
+        await until(lambda: gate.waiting == 2)
+        other = [asyncio.create_task(gate.run_together(fails, n, Timing())) for n in range(2)]
+        asked += [asyncio.create_task(gate.run_together(squares, n, timings[n])) for n in range(2, 5)]
+        await until(lambda: gate.waiting == 7)
+        asked[1].cancel()
+        await until(lambda: gate.waiting == 6)
+        blocked.release.set()
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert calls == [(0, 2, 3), (4,)], "the oldest first, three at once, none for the cancelled one"
+        assert [found[0], *found[3:]] == [0, 9, 16] and str(found[2]) == "two"
+        assert isinstance(found[1], asyncio.CancelledError)
+        assert timings[0].model == timings[3].model > 0 and min(timings[0].queue, timings[4].queue) > 0
+        assert [type(error) for error in await asyncio.gather(*other, return_exceptions=True)] == [KeyError] * 2
+        assert await first == "done" and (gate.waiting, gate.running) == (0, 0)
+        assert await gate.close(1)
 
     asyncio.run(story())
 

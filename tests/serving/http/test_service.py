@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -281,10 +282,11 @@ def test_a_store_that_is_gone_is_named_and_comes_back(checkpoint: Path, tmp_path
         event = {"user_id": "hugo", "item_id": "item-03", "timestamp": 7}
         assert client.post("/events", json=event).status_code == 200
         engine = client.app.state.engine  # type: ignore[attr-defined]
-        working, engine.log._base = engine.log._base, __import__("sqlite3").connect(tmp_path / "empty.db")
+        working = engine.log._base, engine.log._reader
+        engine.log._base = engine.log._reader = sqlite3.connect(tmp_path / "empty.db", check_same_thread=False)
         broken = client.post("/events", json={**event, "timestamp": 8})
         assert (broken.status_code, broken.json()["error_type"]) == (503, "unavailable")
         assert broken.headers["Retry-After"] == "1" and client.get("/health/ready").status_code == 503
-        engine.log._base = working
+        engine.log._base, engine.log._reader = working
         assert client.get("/health/ready").status_code == 200
         assert client.post("/events", json={**event, "timestamp": 8}).json()["accepted"] == 1

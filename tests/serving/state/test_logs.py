@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from xcat_rec.ranking.sessions.events import SessionEvent, read_event
-from xcat_rec.ranking.sessions.log import EventLog, MemoryLog, Statement, UserRecord
+from xcat_rec.ranking.sessions.log import EventLog, MemoryLog, NewEvent, Statement, UserRecord
 from xcat_rec.serving.feedback import Impression, RedisFeedback
 from xcat_rec.serving.state.redis_log import RedisLog
 from xcat_rec.serving.state.sqlite_log import SQLiteLog
@@ -61,6 +61,14 @@ def test_a_record_is_what_was_appended_in_the_order_of_time(log: EventLog) -> No
     assert log.append("u", second, "3") and log.append("v", second, "3")
     assert log.read("u").events == (BOOTS, second, TENT)
     assert log.read("v").events == (second,)
+
+
+def test_events_of_several_users_are_added_in_one_change(log: EventLog) -> None:
+    assert log.append_many([]) == []
+    assert log.append("u", TENT, "1")
+    new = [NewEvent("u", BOOTS, "2"), NewEvent("u", TENT, "1"), NewEvent("v", TENT, "1"), NewEvent("v", TENT, "1")]
+    assert log.append_many(new) == [True, False, True, False]
+    assert log.read("u").events == (BOOTS, TENT) and log.read("v").events == (TENT,)
 
 
 def test_statements_are_kept_in_order_and_forgotten(log: EventLog) -> None:
