@@ -379,7 +379,15 @@ class _Postings:
         """(queries, texts) BM25 of asks."""
         query, place = (asks.rarity > 0).nonzero(as_tuple=True)
         tokens, weights = asks.tokens[query, place], asks.rarity[query, place]
-        first, lengths = self.starts[tokens], self.starts[tokens + 1] - self.starts[tokens]
+        first, ends = self.starts[tokens], self.starts[tokens + 1]
+        if tokens.device.type == "cpu":  # a slice per token is several times as fast as an index of all places
+            found = torch.zeros(len(asks), self.size)
+            for number, start, end, weight in zip(
+                *map(torch.Tensor.tolist, (query, first, ends, weights)), strict=True
+            ):
+                found[number].index_add_(0, self.texts[start:end], self.values[start:end], alpha=weight)
+            return found
+        lengths = ends - first
         pair = torch.arange(len(tokens), device=tokens.device).repeat_interleave(lengths)
         ends = lengths.cumsum(0)
         entry = first[pair] + torch.arange(len(pair), device=tokens.device) - (ends - lengths)[pair]

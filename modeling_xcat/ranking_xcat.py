@@ -1,4 +1,4 @@
-"""Exact top-k items of a catalogue: in blocks for many queries, with 8-bit codes for a single one."""
+"""Exact top-k items of a catalogue: in blocks for many queries, with 8-bit codes for a few."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ BLOCK_SCORES = 1 << 22
 """Maximum scores in memory (16 MiB in float32)."""
 
 CODES_FROM = 50_000
-"""Minimum number of items to use codes for a single query."""
+"""Minimum number of items to use codes for a few queries."""
+
+CODED_QUERIES = 32
+"""Maximum number of queries for which codes are used."""
+
+_GROUP = 16
+"""Items whose best score is compared first."""
 
 _CODE_LIMIT = 127
 _HALF_BF16 = 2.0**-8
@@ -36,10 +42,10 @@ if hasattr(os, "register_at_fork"):
 class ItemIndex:
     """Item embeddings of a catalogue, and their top k for queries.
 
-    Many queries are ranked in blocks, so memory grows with queries times k, not with queries times items. For a single
-    query the time is dominated by reading the table, so a large table is also stored with 8 bits per number. The error
-    of 8-bit scores is bounded; items within twice that bound of the top k are scored again in float32, so the result
-    is exact.
+    Many queries are ranked in blocks, so memory grows with queries times k, not with queries times items. For a few
+    queries the time is dominated by reading the table, so a large table is also stored with 8 bits per number. The
+    error of 8-bit scores is bounded; items within twice that bound of the top k are scored again in float32, so the
+    result is exact.
 
     Args:
         items: (rows, hidden) result of `XCatModel.item_side`, float32.
@@ -89,7 +95,7 @@ class ItemIndex:
             (queries, k) float32 scores, best first, and their item indices; -inf fills up if the filter leaves fewer
             than k. The order of equal scores is not defined.
         """
-        if self._coded is not None and len(queries) == 1 and k < len(self.items) // 10:
+        if self._coded is not None and len(queries) <= CODED_QUERIES and 2 * k <= len(self.items) // _GROUP:
             return self._search_codes(queries, k, adjust)
         return self._search_blocks(queries, k, adjust)
 
@@ -105,25 +111,60 @@ class ItemIndex:
             rows = torch.cat([rows, places + start], dim=1).gather(1, order)
         return best, rows
 
-    def _search_codes(self, query: torch.Tensor, k: int, adjust: Adjust) -> tuple[torch.Tensor, torch.Tensor]:
+    def _search_codes(self, queries: torch.Tensor, k: int, adjust: Adjust) -> tuple[torch.Tensor, torch.Tensor]:
         assert self._coded is not None
         codes, scales, largest_scale, largest_norm = self._coded
-        low = query.to(torch.bfloat16)
-        scores = torch._weight_int8pack_mm(low, codes, scales).float()
-        rounded = low.float()
+        low = queries.to(torch.bfloat16)
+        products = torch._weight_int8pack_mm(low, codes, scales)
+        scores, rounded = products.float(), low.float()
         # Rounding errors of the query (bfloat16), the items (codes), the result (bfloat16) and the sums.
-        error = float((query - rounded).norm() * largest_norm + rounded.abs().sum() * largest_scale / 2)
-        error += (_HALF_BF16 + _ROUNDING) * float(scores.abs().max())
-        plain = scores.clone()
+        error = (queries - rounded).norm(dim=1) * largest_norm + rounded.abs().sum(1) * largest_scale / 2
+        error += (_HALF_BF16 + _ROUNDING) * torch.maximum(scores.amax(1), -scores.amin(1))
         adjust(scores, self.first_row)
-        lowest = scores.topk(k, dim=1).values[0, -1]
-        rows = self.first_row + (scores[0] >= lowest - 2 * error).logical_and_(scores[0] > -torch.inf).nonzero()[:, 0]
-        changed = (scores - plain)[:, rows - self.first_row]
-        exact = query @ self.items[rows].T + changed
-        values, order = exact.topk(min(k, len(rows)), dim=1)
-        best, found = torch.full((1, k), -torch.inf), torch.zeros(1, k, dtype=torch.long)
-        best[:, : values.shape[1]], found[:, : values.shape[1]] = values, rows[order]
-        return best, found
+        places, found = _candidates(scores, k, 2 * error)
+        changed = found - products.gather(1, places).float()
+        rows = places + self.first_row
+        exact = (self.items[rows] * queries[:, None]).sum(2) + changed
+        values, order = exact.masked_fill(found == -torch.inf, -torch.inf).topk(k, dim=1)
+        return values, rows.gather(1, order).masked_fill(values == -torch.inf, 0)
+
+
+def _candidates(scores: torch.Tensor, k: int, margin: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Items whose score is at most a margin below the k-th best one.
+
+    The best score of each group of items is found in one pass; only the best groups are looked at again. A group has
+    items from all parts of the catalogue, because similar items are often neighbours in it.
+
+    Args:
+        scores: (queries, items) scores; -inf for items that are left out.
+        k: Number of best items, at most half of the number of groups.
+        margin: (queries,) margin.
+
+    Returns:
+        (queries, n) items and their scores, n at least k; item 0 with -inf fills up.
+
+    Example:
+        >>> places, found = _candidates(torch.arange(130.0)[None], 1, torch.tensor([1.5]))
+        >>> sorted(places[found > -torch.inf].tolist())
+        [128, 129]
+    """
+    groups = scores.shape[1] // _GROUP
+    inside, beyond = groups * _GROUP, torch.arange(groups * _GROUP, scores.shape[1])
+    best = scores[:, :inside].view(-1, _GROUP, groups).amax(1)
+    least = best.topk(k, dim=1).values[:, -1] - margin
+    wanted = max(k, int((best >= least[:, None]).sum(1).max()))
+    chosen = best.topk(wanted, dim=1).indices
+    places = (chosen[:, None] + groups * torch.arange(_GROUP)[:, None]).flatten(1)
+    places = torch.cat([places, beyond.expand(len(places), -1)], 1)
+    found = scores.gather(1, places)
+    least = found.topk(k, dim=1).values[:, -1] - margin
+    query, place = ((found >= least[:, None]) & (found > -torch.inf)).nonzero(as_tuple=True)
+    counts = torch.bincount(query, minlength=len(found))
+    position = torch.arange(len(query)) - (counts.cumsum(0) - counts)[query]
+    listed = torch.full((len(found), max(k, int(counts.max()))), -torch.inf)
+    rows = torch.zeros(listed.shape, dtype=torch.long)
+    listed[query, position], rows[query, position] = found[query, place], places[query, place]
+    return rows, listed
 
 
 def _coded(items: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:

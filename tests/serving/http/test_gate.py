@@ -152,7 +152,7 @@ def test_a_cancelled_request_frees_its_thread_only_when_the_computation_has_ende
         blocked.release.set()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert gate.running == 0
+        await until(lambda: gate.running == 0)
 
     asyncio.run(story())
 
