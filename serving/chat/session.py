@@ -102,7 +102,7 @@ class ChatSession:
         self._language, self._examples = catalogue.language, catalogue.examples
         used, own = recommender.ranker.filter, recommender.vocabulary.encode(self.history).tolist()
         wanted = Filters(conditions=filters)
-        listable = used.hide(wanted, used.allowed(wanted), [own]).of_user(0).cpu().numpy()[NUM_SPECIAL_ROWS:]
+        listable = used.hide(wanted, [own]).of_user(0).cpu().numpy()[NUM_SPECIAL_ROWS:]
         self._allowed = catalogue.allowed.within(listable)
         self._bought = np.zeros(recommender.vocabulary.num_items, dtype=bool)
         rows = recommender.vocabulary.encode(self.history)
