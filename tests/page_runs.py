@@ -21,6 +21,7 @@ from xcat_rec.training.trainer import XCatTrainer
 
 from .page_blocks import Block, source_file
 from .pages import ROOT
+from .picture_shop import picture
 from .tiny_shop import events_table, items_table
 
 IDS = {"item-00": "1082185", "item-07": "995242", "item-14": "A", "item-21": "B", "item-28": "C", "item-35": "D"}
@@ -30,9 +31,9 @@ MORE_IDS |= {"item-02": "846241", "item-09": "962274", "item-16": "1005583", "it
 MORE_IDS |= {"item-36": "981760"}
 USERS = {"user-02": "U1"}
 OWN_NAMES = {"item_id": "StockCode", "title": "Description", "user_id": "Customer ID", "timestamp": "InvoiceDate"}
-SHOPS = {
+SHOPS: dict[str, dict[str, str]] = {
     "my-shop": {}, "new-shop": {}, "new-data": {}, "shop-a": {}, "shop-b": {}, "DATA": {}, "own-names": OWN_NAMES,
-    "two-names": {"item_id": "asin"},
+    "two-names": {"item_id": "asin"}, "impressions": {},
 }  # fmt: skip
 FILES = {"products.csv": {"item_id": "sku"}, "invoices.csv": {"item_id": "sku"}}
 CHECKPOINTS = ("CKPT", "my-checkpoint", "my-model", "my-python-model", "my-base")
@@ -43,7 +44,10 @@ SHORTER = {"n_trials=20": "n_trials=2", "trials=20": "trials=2", "--trials 20": 
 
 def items() -> pl.DataFrame:
     """Items of the tiny shop with the ids of the pages."""
-    return items_table().with_columns(pl.col("item_id").replace(IDS | MORE_IDS))
+    campaign = pl.when(pl.col("item_id").str.slice(5).cast(pl.Int64) % 3 > 0).then(pl.lit("summer"))
+    return items_table().with_columns(
+        pl.col("item_id").replace(IDS | MORE_IDS), campaign=campaign.otherwise(pl.lit("spring"))
+    )
 
 
 def events() -> pl.DataFrame:
@@ -54,20 +58,38 @@ def events() -> pl.DataFrame:
     )
 
 
+def write_shop(folder: Path, names: dict[str, str]) -> None:
+    """Tables of a shop with its column names; the ids of shop-b are its own."""
+    folder.mkdir(parents=True)
+    ours = "-b" if folder.name == "shop-b" else ""
+    shown = items().with_columns(pl.col("item_id") + ours)
+    if "picture" in names:
+        for row, item in enumerate(shown["item_id"]):
+            picture(row).save(folder / f"{item}.png")
+        shown = shown.with_columns(picture=pl.col("item_id") + ".png")
+    shown.rename(names, strict=False).write_csv(folder / "items.csv")
+    bought = events().with_columns(pl.col("user_id") + ours, pl.col("item_id") + ours)
+    if folder.name == "impressions":
+        row = pl.int_range(pl.len())
+        bought = bought.with_columns(
+            clicked=row % 3 > 0, price=row % 7 / 2, device=pl.when(row % 2 > 0).then(pl.lit("phone"))
+        )
+    other = {"item_id": "product_id"} if folder.name == "two-names" else names
+    bought.rename(other, strict=False).write_csv(folder / "events.csv")
+
+
 def write_tables(folder: Path, text: str) -> None:
     """The tables that a text names."""
     for name, columns in SHOPS.items():
         if name in text:
-            (folder / name).mkdir()
-            items().rename(columns, strict=False).write_csv(folder / name / "items.csv")
-            other = {"item_id": "product_id"} if name == "two-names" else columns
-            shown = events()
-            if name == "shop-b":  # another shop with other ids
-                shown = shown.with_columns(pl.col("user_id") + "-b", pl.col("item_id") + "-b")
-                items().with_columns(pl.col("item_id") + "-b").write_csv(folder / name / "items.csv")
-            shown.rename(other, strict=False).write_csv(folder / name / "events.csv")
+            write_shop(folder / name, {**columns, "picture": "picture"} if "picture" in text else columns)
     for name, columns in FILES.items():
         (items() if name == "products.csv" else events()).rename(columns).write_csv(folder / name)
+    if "dataset/my-shop" in text:
+        types = {"user_id": "user_id:token", "item_id": "item_id:token", "timestamp": "timestamp:float"}
+        (folder / "dataset" / "my-shop").mkdir(parents=True)
+        table = events().select(list(types)).rename(types)
+        table.write_csv(folder / "dataset" / "my-shop" / "my-shop.inter", separator="\t")
     events().write_parquet(folder / "events.parquet")
     new = items().head(2).with_columns(pl.col("item_id") + "-new")
     new.write_csv(folder / "new-items.csv")

@@ -9,7 +9,7 @@ import re
 import pytest
 import yaml
 
-from xcat_rec.docs.site import build, pages, reference, stage, translation
+from xcat_rec.docs.site import build, pages, reference, results, stage, translation
 
 SECTIONS = ["Overview", "Quick start", "Concepts", "Guides", "Reference", "Benchmarks", "Limits", "Decisions", "中文"]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -81,7 +81,7 @@ def test_every_page_gets_a_twin(tmp_path, monkeypatch) -> None:
     assert (tmp_path / "pages" / "llms.txt").is_file()
 
 
-@pytest.mark.parametrize("module", [pages, reference, translation])
+@pytest.mark.parametrize("module", [pages, reference, results, translation])
 def test_doctests(module) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0
