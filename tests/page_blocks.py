@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .pages import PAGES, read, words_of
+from .pages import CHINESE, PAGES, read, words_of
 
-GUIDES = [page for page in PAGES if not page.startswith(("docs/research/", "docs/zh/"))]
+GUIDES = [page for page in PAGES if page != CHINESE and not page.startswith(("docs/research/", "docs/zh/"))]
 """Pages whose blocks are run. Those of docs/research take hours and data sets; their commands are parsed. Chinese
-pages have the blocks of their English sources, which tests/docs/test_translation.py compares."""
+pages have the blocks of their English sources, which test_pages.py and tests/docs/test_translation.py compare."""
 _BLOCK = re.compile(r"(?:^<!-- (?P<note>.+?) -->\n)?^```(?P<language>bash|python)\n(?P<text>.*?)^```", re.S | re.M)
 NOT_RUN, SLOW = "not run: ", "slow"
 ELSEWHERE = {
@@ -25,7 +25,7 @@ ELSEWHERE = {
     r"^(torchrun|accelerate|sbatch) ": "several processes: tests/training/test_several_processes.py",
     r"^RAY_ADDRESS=": "a Ray cluster: tests/serving/test_ray_engine.py and tests/tokenization/out_of_core",
     r"^xcat demo": "minutes: tests/cli/test_demo.py",
-    r"^(xcat serve|xcat replay|curl) ": "a running service: tests/serving/http and tests/workflows/test_replay.py",
+    r"^xcat replay ": "a log of drawn lists: tests/workflows/test_replay.py",
 }
 """Commands that these tests leave to others, by a pattern, with the reason and the place."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import runpy
 import shlex
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -140,16 +143,20 @@ def run_blocks(
             shutil.copytree(checkpoint(), folder / name)
     short_trainings(patch)
     module = _module(folder, shown, patch)
-    for block in shown:
-        if block.language == "python":
-            code = block.text
-            for long, short in SHORTER.items():
-                code = code.replace(long, short)
-            exec(compile(code, str(module.__file__), "exec"), module.__dict__)
-        else:
+    with ExitStack() as services:
+        for block in shown:
+            if block.language == "python":
+                exec(compile(_shorter(block.text), str(module.__file__), "exec"), module.__dict__)
+                continue
             for words in block.commands():
-                _run_command([SHORTER.get(word, word) for word in words], block, patch)
+                _run_command(shlex.split(_shorter(shlex.join(words))), block, patch, services)
     return len(shown)
+
+
+def _shorter(text: str) -> str:
+    for long, short in SHORTER.items():
+        text = text.replace(long, short)
+    return text
 
 
 def _module(folder: Path, blocks: Sequence[Block], patch: pytest.MonkeyPatch) -> ModuleType:
@@ -160,19 +167,41 @@ def _module(folder: Path, blocks: Sequence[Block], patch: pytest.MonkeyPatch) ->
     return module
 
 
-def _run_command(words: list[str], block: Block, patch: pytest.MonkeyPatch) -> None:
+def _run_command(words: list[str], block: Block, patch: pytest.MonkeyPatch, services: ExitStack) -> None:
     line = shlex.join(words)
     if words[0] == "python":
         patch.setattr(sys, "argv", words[1:])
         with suppress(SystemExit):
             runpy.run_path(str(ROOT / words[1]), run_name="__main__")
-        return
-    assert words[0] == "xcat", f"{block.place}: {line}"
-    for long, short in SHORTER.items():
-        line = line.replace(long, short)
-    with pytest.raises(SystemExit) as stop:
-        main(shlex.split(line)[1:])
-    assert not stop.value.code, f"{block.place}: {line}"
+    elif words[0] == "curl":
+        address = [word.replace("localhost:8000", os.environ["XCAT_PAGE_SERVICE"]) for word in words[1:]]
+        done = subprocess.run(["curl", "-sS", "--fail", *address], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block.place}: {line}\n{done.stderr}"
+        assert isinstance(json.loads(done.stdout), dict)
+    elif words[:2] == ["xcat", "serve"]:
+        patch.setenv("XCAT_PAGE_SERVICE", services.enter_context(_service(words[2:])))
+    else:
+        assert words[0] == "xcat", f"{block.place}: {line}"
+        with pytest.raises(SystemExit) as stop:
+            main(words[1:])
+        assert not stop.value.code, f"{block.place}: {line}"
+
+
+@contextmanager
+def _service(arguments: list[str]) -> Iterator[str]:
+    """Host and port of `xcat serve` with these arguments, on a free port."""
+    free = ["0" if word == "8000" else word for word in arguments]
+    command = [sys.executable, "-m", "xcat_rec.cli", "serve", *free]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            shown = []
+            while not shown or "http://" not in shown[-1]:
+                shown.append(process.stdout.readline())
+                assert shown[-1], "".join(shown)
+            yield re.findall(r"http://([\w.]+:\d+)", shown[-1])[0]
+        finally:
+            process.terminate()
 
 
 def fitted(folder: Path) -> Path:
