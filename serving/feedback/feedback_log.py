@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..state.open_file import OpenFile, transaction
+
 HIDE = "hide"
 """Type of an event that leaves its item out of all later lists of the user."""
 _WAIT_MS = 5_000
@@ -105,7 +107,9 @@ class FeedbackLog:
         self.path = None if path is None else Path(path)
         self._lock = threading.RLock()
         try:
-            self._base = self._opened(reading)
+            if self.path is not None and not reading:
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._file = OpenFile(self.path, lambda: self._opened(reading))
         except (OSError, sqlite3.Error) as error:
             raise OSError(f"feedback {self.path} cannot be opened as a SQLite file: {error}") from error
 
@@ -115,8 +119,6 @@ class FeedbackLog:
             base = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
             base.execute("SELECT 1 FROM impressions, reactions LIMIT 1").fetchone()
             return base
-        if self.path is not None:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         place = ":memory:" if self.path is None else self.path
         base = sqlite3.connect(place, check_same_thread=False, isolation_level=None)
         for setting in ("busy_timeout", _WAIT_MS), ("journal_mode", "WAL"), ("synchronous", "NORMAL"):
@@ -124,6 +126,16 @@ class FeedbackLog:
         base.execute("PRAGMA secure_delete = ON").fetchall()
         base.executescript(_TABLES)
         return base
+
+    @property
+    def _base(self) -> sqlite3.Connection:
+        """The connection; the caller has the lock.
+
+        Raises:
+            OSError: If the file is gone.
+        """
+        self._file.check()
+        return self._file.base
 
     def show(self, impression: Impression) -> None:
         """Add a list.
@@ -141,17 +153,12 @@ class FeedbackLog:
         """
         rows = [_written(one) for one in impressions]
         with self._lock:
-            self._base.execute("BEGIN IMMEDIATE")
             try:
-                self._base.executemany("INSERT INTO impressions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                with transaction(self._base) as base:
+                    base.executemany("INSERT INTO impressions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             except sqlite3.IntegrityError:
-                self._base.execute("ROLLBACK")
                 known = [one.id for one in impressions if self._has(one.id)] or [one.id for one in impressions]
                 raise ValueError(f"impression {known[0]!r} is in the log already") from None
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-            self._base.execute("COMMIT")
 
     def _has(self, name: str) -> bool:
         return self._base.execute("SELECT 1 FROM impressions WHERE id = ?", (name,)).fetchone() is not None
@@ -209,12 +216,11 @@ class FeedbackLog:
             TimeoutError: If another process keeps the write-ahead log from being emptied; call it again.
         """
         with self._lock:
-            self._base.execute("BEGIN IMMEDIATE")
-            own = "(SELECT id FROM impressions WHERE user = ?)"
-            self._base.execute(f"DELETE FROM reactions WHERE impression IN {own}", (user,))
-            gone = self._base.execute("DELETE FROM impressions WHERE user = ?", (user,)).rowcount
-            self._base.execute("COMMIT")
-            busy = self.path is not None and self._base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            with transaction(self._base) as base:
+                own = "(SELECT id FROM impressions WHERE user = ?)"
+                base.execute(f"DELETE FROM reactions WHERE impression IN {own}", (user,))
+                gone = base.execute("DELETE FROM impressions WHERE user = ?", (user,)).rowcount
+            busy = self.path is not None and base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise TimeoutError(
                 f"feedback {self.path}: rows are deleted, but another process reads the file; call again"
@@ -224,7 +230,7 @@ class FeedbackLog:
     def close(self) -> None:
         """Close the log."""
         with self._lock:
-            self._base.close()
+            self._file.base.close()
 
     def _rows(self, query: str, values: tuple[str, ...]) -> list[Any]:
         with self._lock, closing(self._base.execute(query, values)) as found:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ...ranking.sessions.events import SessionEvent
 from ...ranking.sessions.log import NewEvent, Statement, UserRecord, checked_expiry, in_order
+from .open_file import OpenFile, transaction
 
 _VERSION = 1
 _WAIT_MS = 5_000
@@ -35,6 +36,8 @@ _OF_USER = (
 _EVENTS_AFTER = (
     "SELECT id, item, timestamp, type, rating, text, event_id FROM events WHERE user = ? AND id > ? ORDER BY id"
 )
+_OF_FEEDBACK = {"impressions", "reactions", "sqlite_sequence"}
+"""Tables of `FeedbackLog` in the same file, which may have been opened first."""
 _KNOWN_USERS = 1000
 """Users whose events are kept in memory, those that were read last."""
 
@@ -66,38 +69,53 @@ class SQLiteLog:
         self._known: dict[str, list[tuple[int, SessionEvent]]] = {}
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._base = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-            self._prepare()
-            self._reader = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-            self._reader.execute(f"PRAGMA busy_timeout = {_WAIT_MS}").fetchall()
+            self._writing_file = OpenFile(self.path, self._connected)
+            self._reading_file = OpenFile(self.path, self._connected)
         except (OSError, sqlite3.Error) as error:
             raise OSError(f"state {self.path} cannot be opened as a log of sessions: {error}") from error
 
-    def _prepare(self) -> None:
+    @property
+    def _base(self) -> sqlite3.Connection:
+        """The connection for changes; the caller has `_lock`.
+
+        Raises:
+            OSError: If the file is gone.
+        """
+        self._writing_file.check()
+        return self._writing_file.base
+
+    @property
+    def _reader(self) -> sqlite3.Connection:
+        """The connection for reading; the caller has `_reading`.
+
+        Raises:
+            OSError: If the file is gone.
+        """
+        if self._reading_file.check():
+            self._known.clear()
+        return self._reading_file.base
+
+    def _connected(self) -> sqlite3.Connection:
+        base = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
         for setting in ("busy_timeout", _WAIT_MS), ("journal_mode", "WAL"), ("synchronous", "FULL"):
-            self._base.execute("PRAGMA {} = {}".format(*setting)).fetchall()
-        self._base.execute("PRAGMA secure_delete = ON").fetchall()
-        with self._change() as base:
+            base.execute("PRAGMA {} = {}".format(*setting)).fetchall()
+        base.execute("PRAGMA secure_delete = ON").fetchall()
+        with transaction(base):
             version = base.execute("PRAGMA user_version").fetchone()[0]
             known = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if version == 0 and not known:
+            if version == 0 and known <= _OF_FEEDBACK:
                 for table in _TABLES.split(";"):
                     base.execute(table)
                 base.execute(f"PRAGMA user_version = {_VERSION}")
             elif version != _VERSION or not {"events", "statements"} <= known:
                 raise sqlite3.DatabaseError("it is another database; give the name of a new file")
+        return base
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
         """A transaction that other writers wait for."""
-        with self._lock:
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._base
-            except BaseException:
-                self._base.execute("ROLLBACK")
-                raise
-            self._base.execute("COMMIT")
+        with self._lock, transaction(self._base) as base:
+            yield base
 
     def append(self, user: str, event: SessionEvent, key: str) -> bool:
         """As in `EventLog`."""
@@ -140,7 +158,9 @@ class SQLiteLog:
     def version(self, user: str) -> Hashable:
         """As in `EventLog`."""
         self._expire_user(user)
-        return tuple(self._rows(_OF_USER, user)[0][:4])
+        with self._reading:
+            found = self._rows(_OF_USER, user)[0][:4]
+            return (self._reading_file.generation, *found)
 
     def read(self, user: str) -> UserRecord:
         """As in `EventLog`."""
@@ -151,15 +171,13 @@ class SQLiteLog:
     def _events(self, user: str) -> list[tuple[int, SessionEvent]]:
         """The events of a user with their numbers; only those that came after the last call are read again."""
         with self._reading:
+            base = self._reader
             known = self._known.pop(user, [])
-            self._reader.execute("BEGIN")  # count and events of one moment
-            try:
-                count = self._reader.execute("SELECT count(*) FROM events WHERE user = ?", (user,)).fetchone()[0]
-                new = self._reader.execute(_EVENTS_AFTER, (user, known[-1][0] if known else 0)).fetchall()
+            with transaction(base, "DEFERRED"):  # count and events of one moment
+                count = base.execute("SELECT count(*) FROM events WHERE user = ?", (user,)).fetchone()[0]
+                new = base.execute(_EVENTS_AFTER, (user, known[-1][0] if known else 0)).fetchall()
                 if len(known) + len(new) != count:  # the user was deleted, or the events have expired
-                    known, new = [], self._reader.execute(_EVENTS_AFTER, (user, 0)).fetchall()
-            finally:
-                self._reader.execute("COMMIT")
+                    known, new = [], base.execute(_EVENTS_AFTER, (user, 0)).fetchall()
             known = known + [(number, SessionEvent(*values)) for number, *values in new]
             self._known[user] = known
             if len(self._known) > _KNOWN_USERS:
@@ -195,8 +213,8 @@ class SQLiteLog:
     def close(self) -> None:
         """As in `EventLog`."""
         with self._lock, self._reading:
-            self._reader.close()
-            self._base.close()
+            self._reading_file.base.close()
+            self._writing_file.base.close()
 
     def _rows(self, query: str, user: str) -> list[Any]:
         with self._reading:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -281,12 +280,13 @@ def test_a_store_that_is_gone_is_named_and_comes_back(checkpoint: Path, tmp_path
     with client_of(checkpoint, store=f"sqlite:///{tmp_path}/state.db") as client:
         event = {"user_id": "hugo", "item_id": "item-03", "timestamp": 7}
         assert client.post("/events", json=event).status_code == 200
-        engine = client.app.state.engine  # type: ignore[attr-defined]
-        working = engine.log._base, engine.log._reader
-        engine.log._base = engine.log._reader = sqlite3.connect(tmp_path / "empty.db", check_same_thread=False)
-        broken = client.post("/events", json={**event, "timestamp": 8})
-        assert (broken.status_code, broken.json()["error_type"]) == (503, "unavailable")
-        assert broken.headers["Retry-After"] == "1" and client.get("/health/ready").status_code == 503
-        engine.log._base, engine.log._reader = working
+        (tmp_path / "state.db").rename(tmp_path / "moved.db")
+        for path, body in (("/events", {**event, "timestamp": 8}), ("/recommend", {"history": ["item-03"]})):
+            broken = client.post(path, json=body)
+            assert (broken.status_code, broken.json()["error_type"]) == (503, "unavailable")
+            assert "is gone" in broken.json()["error"] and broken.headers["Retry-After"] == "1"
+        assert client.get("/health/ready").status_code == 503
+        (tmp_path / "moved.db").rename(tmp_path / "state.db")
         assert client.get("/health/ready").status_code == 200
         assert client.post("/events", json={**event, "timestamp": 8}).json()["accepted"] == 1
+        assert len(client.get("/users/hugo").json()["events"]) == 2

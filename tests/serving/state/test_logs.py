@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,8 @@ import redis
 
 from xcat_rec.ranking.sessions.events import SessionEvent, read_event
 from xcat_rec.ranking.sessions.log import EventLog, MemoryLog, NewEvent, Statement, UserRecord
-from xcat_rec.serving.feedback import Impression, RedisFeedback
+from xcat_rec.serving.feedback import FeedbackLog, Impression, RedisFeedback
+from xcat_rec.serving.state.open_file import transaction
 from xcat_rec.serving.state.redis_log import RedisLog
 from xcat_rec.serving.state.sqlite_log import SQLiteLog
 from xcat_rec.serving.state.urls import open_state
@@ -300,3 +302,68 @@ def test_urls_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xcat_rec.tokenization.extras.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="a state in Redis needs redis"):
         open_state("redis://127.0.0.1:6379/0")
+
+
+def test_a_file_that_is_gone_is_an_error_until_it_is_back(tmp_path: Path) -> None:
+    log, feedback = SQLiteLog(tmp_path / "state.db"), FeedbackLog(tmp_path / "state.db")
+    log.append("u", TENT, "1")
+    before = log.version("u")
+    (tmp_path / "state.db").rename(tmp_path / "moved.db")
+    calls: list[Callable[[], object]] = [
+        lambda: log.append("u", BOOTS, "2"), lambda: log.read("u"), lambda: log.version("u"), lambda: log.delete("u"),
+        lambda: feedback.show(Impression("i", "u", 1, "c", ("a",))), lambda: list(feedback.impressions()),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(OSError, match=r"state\.db is gone \(No such file or directory\); put the file back"):
+            call()
+    (tmp_path / "moved.db").rename(tmp_path / "state.db")
+    assert log.version("u") == before and log.append("u", BOOTS, "2")
+    assert log.read("u").events == (BOOTS, TENT)
+
+
+def test_another_file_in_its_place_is_opened(tmp_path: Path) -> None:
+    log, feedback = SQLiteLog(tmp_path / "state.db"), FeedbackLog(tmp_path / "state.db")
+    log.append("u", TENT, "1")
+    log.append("v", TENT, "1")
+    versions = {log.version("v")}
+    for file in tmp_path.glob("state.db*"):
+        file.unlink()
+    (tmp_path / "state.db").touch()
+    feedback.show(Impression("i", "u", 1, "c", ("a",)))
+    assert log.read("u") == UserRecord() and log.append("v", BOOTS, "1")
+    versions.add(log.version("v"))
+    assert len(versions) == 2 and log.read("v").events == (BOOTS,)
+    assert [one.id for one in FeedbackLog(tmp_path / "state.db", reading=True).impressions()] == ["i"]
+    assert SQLiteLog(tmp_path / "state.db").read("v").events == (BOOTS,)
+
+
+def test_a_transaction_whose_end_fails_is_undone() -> None:
+    base = sqlite3.connect(":memory:", isolation_level=None)
+    base.execute("PRAGMA foreign_keys = ON")
+    base.execute("CREATE TABLE a (id INTEGER PRIMARY KEY)")
+    base.execute("CREATE TABLE b (a INTEGER REFERENCES a (id) DEFERRABLE INITIALLY DEFERRED)")
+    with pytest.raises(sqlite3.IntegrityError), transaction(base):
+        base.execute("INSERT INTO b VALUES (7)")  # COMMIT fails, and would leave the transaction open
+    with transaction(base):
+        base.execute("INSERT INTO a VALUES (1)")
+    assert base.execute("SELECT * FROM a").fetchall() == [(1,)] and not base.execute("SELECT * FROM b").fetchall()
+
+
+@pytest.mark.parametrize("limit", [0, 40_000])
+def test_a_full_disk_is_an_error_and_nothing_is_lost(limit: int, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk; it is the process's own."""
+    log, large = SQLiteLog(tmp_path / "state.db"), SessionEvent("tent", 1, text="x" * 3_000)
+    log.append("u", TENT, "0")
+    size = sum(file.stat().st_size for file in tmp_path.glob("state.db-wal"))
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    stored = 0
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + limit, old[1]))
+        with pytest.raises(sqlite3.OperationalError, match="disk"):
+            for number in range(100):
+                log.append("u", large, f"k{number}")
+                stored += 1
+        assert len(log.read("u").events) == stored + 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert log.append("u", large, "again") and len(SQLiteLog(tmp_path / "state.db").read("u").events) == stored + 2
