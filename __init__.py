@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .ranking.sessions.session import Sessions as Sessions
     from .serving.chat.session import ChatSession as ChatSession
     from .serving.chat.session import ChatTurn as ChatTurn
+    from .serving.client.client import XCatClient as XCatClient
     from .serving.http.run import serve as serve
     from .serving.http.settings import ServeSettings as ServeSettings
     from .serving.state.urls import open_state as open_state
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from .workflows.bench_models import BenchResult as BenchResult
     from .workflows.bench_models import bench as bench
     from .workflows.checkpoint_evaluation import evaluate_checkpoint as evaluate_checkpoint
+    from .workflows.errors import UpdateRefusedError as UpdateRefusedError
     from .workflows.evaluate import evaluate as evaluate
     from .workflows.export import export as export
     from .workflows.fit import fit as fit
@@ -91,6 +93,8 @@ if TYPE_CHECKING:
     from .workflows.suggest_labels import suggest_labels as suggest_labels
     from .workflows.tune import TuneResult as TuneResult
     from .workflows.tune import tune as tune
+    from .workflows.update import UpdateResult as UpdateResult
+    from .workflows.update import update as update
 
 __version__ = "0.1.0"
 
@@ -132,6 +136,9 @@ _EXPORTS = {
     "TextKNNConfig": ".modeling_baselines.knn",
     "TuneResult": ".workflows.tune",
     "TextKNNModel": ".modeling_baselines.knn",
+    "UpdateRefusedError": ".workflows.errors",
+    "UpdateResult": ".workflows.update",
+    "XCatClient": ".serving.client.client",
     "XCatConfig": ".modeling_xcat.configuration_xcat",
     "XCatForClickPrediction": ".modeling_xcat.modeling_click_xcat",
     "XCatForNextItem": ".modeling_xcat.modeling_xcat",
@@ -175,6 +182,7 @@ _EXPORTS = {
     "serve": ".serving.http.run",
     "suggest_labels": ".workflows.suggest_labels",
     "tune": ".workflows.tune",
+    "update": ".workflows.update",
     "write_card": ".model_cards.card",
 }
 

@@ -1,7 +1,8 @@
 """The `xcat` command: its sub-commands, imported when called, and the one place that reports errors.
 
 All commands share these conventions. With `--json` the last line of stdout is one JSON object. Progress and messages
-go to stderr. The exit code is 0 when done and 2 for bad input; bad input prints one message and no traceback.
+go to stderr. The exit code is 0 when done and 2 for bad input; bad input prints one message and no traceback. `update`
+has the code 3 if it refuses itself.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ COMMANDS = {
     "chat": "Chat about the catalogue, in English or Chinese.",
     "serve": "Answer requests over HTTP: lists, events, items and users.",
     "replay": "Estimate what other rankings would have earned, from logs.",
+    "update": "Fine-tune a checkpoint from the log of xcat serve.",
     "interests": "Print users' interests, found in their texts and ratings.",
     "suggest-labels": "Rank texts, items or users whose labels would teach most.",
     "export": "Write ONNX graphs of a checkpoint.",
@@ -244,7 +246,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The arguments; the arguments of the process if None.
 
     Raises:
-        SystemExit: Always; 0 done, 1 failed, 2 bad input, 130 interrupted from the keyboard.
+        SystemExit: Always; 0 done, 1 failed, 2 bad input, 3 an update that refused itself, 130 interrupted from the
+            keyboard.
     """
     if arguments is None:
         _spare_garbage_collection()

@@ -23,8 +23,8 @@ LIBRARY = (
     "training", "serving", "model_cards", "workflows",
 )  # fmt: skip
 IN_PYTHON_ONLY = {
-    "base", "history", "interests", "model", "model_class", "model_init", "padding", "processing_class", "processor",
-    "precision", "text_kwargs", "truncation", "vocabulary", "dtype",
+    "base", "data", "history", "interests", "model", "model_class", "model_init", "padding", "processing_class",
+    "processor", "precision", "text_kwargs", "truncation", "vocabulary", "dtype",
 }  # fmt: skip
 """Arguments of calls that no command makes, or not with a value from its options."""
 
