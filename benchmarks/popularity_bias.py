@@ -112,30 +112,30 @@ def measure(pools: Pools, recommender: XCatRecommender, rules: list[Reranker]) -
     return Measured(per_user_metrics(ranks, [K])[f"ndcg@{K}"], tail[:, 0], tail[:, 1], balanced, top)
 
 
-def changes(new: Measured, plain: Measured, num_rows: int, samples: int) -> dict[str, Interval]:
-    """Relative changes of NDCG, ARP, long-tail share and balanced NDCG, and the difference of Gini."""
+def changes(new: Measured, plain: Measured, samples: int) -> dict[str, Interval]:
+    """Relative changes of NDCG, ARP, long-tail share and balanced NDCG."""
     both = new, plain
     ndcg, arp, tail = (np.stack([getattr(one, name) for one in both]) for name in ("ndcg", "arp", "tail"))
     sums = np.stack([one.balanced[0] * one.balanced[1] for one in both])
 
-    def listed(one: Measured, times: np.ndarray) -> float:
-        weights = np.repeat(times, one.top.shape[1])
-        return gini(np.bincount(one.top.ravel(), weights, num_rows)[NUM_SPECIAL_ROWS:])
-
     def ratios(times: np.ndarray) -> np.ndarray:
-        pairs = [values @ times for values in (ndcg, arp, tail, sums)]
-        return np.array([*(a / b - 1 for a, b in pairs), listed(new, times) - listed(plain, times)])
+        return np.array([a / b - 1 for a, b in (values @ times for values in (ndcg, arp, tail, sums))])
 
     found = bootstrap_statistics(ratios, len(new.top), samples)
-    return {name: found.interval(place) for place, name in enumerate(("ndcg", "arp", "tail", "balanced", "gini"))}
+    return {name: found.interval(place) for place, name in enumerate(("ndcg", "arp", "tail", "balanced"))}
 
 
-def _cells(found: dict[str, Interval]) -> list[str]:
-    ndcg, arp, tail, balanced, gini_ = (found[name] for name in ("ndcg", "arp", "tail", "balanced", "gini"))
+def gini_of(found: Measured, num_rows: int) -> float:
+    """Gini of the items' frequencies in all lists. Resampling users would change its size, so it has no interval."""
+    return gini(np.bincount(found.top.ravel(), minlength=num_rows)[NUM_SPECIAL_ROWS:])
+
+
+def _cells(found: dict[str, Interval], gini_change: float) -> list[str]:
+    ndcg, arp, tail, balanced = (found[name] for name in ("ndcg", "arp", "tail", "balanced"))
     return [
         *(f"{one.mean:+.1%} [{one.low:+.1%}, {one.high:+.1%}]" for one in (ndcg, arp)),
         f"{1 + tail.mean:.2f} [{1 + tail.low:.2f}, {1 + tail.high:.2f}]",
-        f"{gini_.mean:+.3f} [{gini_.low:+.3f}, {gini_.high:+.3f}]",
+        f"{gini_change:+.3f}",
         f"{balanced.mean:+.1%} [{balanced.low:+.1%}, {balanced.high:+.1%}]",
     ]
 
@@ -167,12 +167,19 @@ def curve(recommender: XCatRecommender, data: Any, purpose: str, loss: float, sa
             chosen = strength
         for strength in strengths:
             new = measure(parts["test"], recommender, [make(strength)])
-            found = changes(new, test, len(recommender.vocabulary), samples)
+            found, size = changes(new, test, samples), len(recommender.vocabulary)
+            less_even = gini_of(new, size) - gini_of(test, size)
             mark = " (chosen)" if strength == chosen else ""
-            cells = [name, f"{strength:g}{mark}", f"{lost[strength]:+.1%}", *_cells(found)]
+            cells = [name, f"{strength:g}{mark}", f"{lost[strength]:+.1%}", *_cells(found, less_even)]
             print(f"| {' | '.join(cells)} |", flush=True)
             ends = {key: [one.mean, one.low, one.high] for key, one in found.items()}
-            row = {"purpose": purpose, "rule": name, "strength": strength, "chosen": strength == chosen}
+            row = {
+                "purpose": purpose,
+                "rule": name,
+                "strength": strength,
+                "chosen": strength == chosen,
+                "gini": less_even,
+            }
             rows.append({**row, "validation": lost[strength], **ends})
     return rows
 

@@ -11,6 +11,7 @@ from .options import Columns, Data, Encoding, Events, Explore, Items, MissingUse
 
 if TYPE_CHECKING:
     from ..workflows.audit import AuditResult
+    from ..workflows.causal_audit import CausalAudit
 
 
 def audit(
@@ -33,6 +34,9 @@ def audit(
     temperature: Annotated[float, typer.Option(help="Temperature of the draws: .01 nearly fixed, 1 random.")] = 0.1,
     explore: Explore = None,
     rerank: Rerank = None,
+    causal: Annotated[
+        bool, typer.Option("--causal", help="Also measure lists of changed histories, and effects of promotions.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Audit a checkpoint's lists, beside popularity: popularity bias, exposure, and quality for groups of users.
@@ -42,6 +46,8 @@ def audit(
     Examples:
 
         xcat audit my-checkpoint my-shop/ --output audit
+
+        xcat audit CKPT complete-journey --output audit-3 --causal
 
         xcat audit my-checkpoint my-shop/ --output audit-2 --rerank logit-adjustment=0.2:2 --json
     """
@@ -58,7 +64,7 @@ def audit(
     found = audit_of(
         checkpoint, data, output, items=items, events=events, columns=columns, time_format=time_format,
         encoding=encoding, unknown_items=unknown_items, missing_users=missing_users, k=k, draws=draws,
-        temperature=temperature, revision=revision, rerank=rerank, explore=explore, split=split,
+        temperature=temperature, revision=revision, rerank=rerank, explore=explore, causal=causal, split=split,
     )  # fmt: skip
     _show(found)
     if json_output:
@@ -85,4 +91,32 @@ def _show(found: AuditResult) -> None:
     for one in found.findings:
         say(f"{one.purpose}: {one.text}")
         say(f"  {one.remedy}")
+    if found.causal is not None:
+        _show_causes(found.causal)
     say(f"report: {found.output}/report.html" if found.output is not None else "")
+
+
+def _show_causes(found: CausalAudit) -> None:
+    """Print the changes of histories and the effects of promotions, with their checks."""
+    from .console import say
+
+    for one in found.history.changes:
+        difference = one.difference
+        say(f"history {one.change}: NDCG {difference.mean:+.4f} ({difference.low:+.4f} to {difference.high:+.4f}), "
+            f"{one.replaced.mean:.0%} of the items replaced")  # fmt: skip
+    if found.promotions is None:
+        say(f"note: {found.note}")
+        return
+    for effect in found.promotions.effects:
+        own, anyway = effect.effect.treated_only, effect.effect.anyway
+        say(f"{effect.kind}: {own.value:+.4f} purchases per visit ({own.low:+.4f} to {own.high:+.4f})")
+        if anyway is not None:
+            say(f"  bought anyway: {anyway.value:.0%} ({anyway.low:.0%} to {anyway.high:.0%})")
+        for check in effect.checks:
+            say(f"  check, {check.name}: {check.estimate.value:+.4f}, {'passed' if check.passed else 'failed'}")
+        if not effect.trusted:
+            say("  do not rely on this effect: a check failed, or the groups are not comparable (see the report)")
+    for kind, reason in found.promotions.skipped.items():
+        say(f"no effect of {kind}: {reason}")
+    for sentence in found.promotions.assumptions:
+        say(f"assumption: {sentence}")

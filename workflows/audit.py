@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
@@ -27,6 +27,7 @@ from ..ranking.rerankers.words import rules_of_request
 from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..training.tasks.next_item import NEXT_ITEM
 from .audit_findings import Finding, strongest_findings
+from .causal_audit import CausalAudit, causal_audit
 from .checkpoint_evaluation import CheckpointEvaluation, EvaluationData, evaluate_checkpoint
 from .fit_result import MODEL_NAME
 from .output_folders import AUDIT_FILES, check_audit_folder
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .read_shop import ColumnNames, ShopSource
 
 DRAWS, TEMPERATURE = 5, 0.1
+Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class AuditResult:
         draws: Lists drawn per user.
         temperature: Temperature of the draws.
         output: Folder of the written files; None for none.
+        causal: Importance of the history and effects of promotions; None if they were not asked for.
     """
 
     purposes: dict[str, PurposeAudit]
@@ -61,6 +64,7 @@ class AuditResult:
     draws: int
     temperature: float
     output: Path | None = field(default=None)
+    causal: CausalAudit | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON, as `audit.json` has it."""
@@ -68,6 +72,7 @@ class AuditResult:
             "k": self.k, "draws": self.draws, "temperature": self.temperature, "patience": PATIENCE,
             "short_head": SHORT_HEAD, "split": self.data.options.split, "notes": self.data.notes,
             "findings": plain(self.findings), "purposes": plain(self.purposes),
+            "causal": plain(self.causal),
         }  # fmt: skip
 
 
@@ -89,6 +94,7 @@ def audit(
     revision: str | None = None,
     rerank: str | Sequence[str | Reranker] | None = None,
     explore: Explore | float | None = None,
+    causal: bool = False,
     **options: Any,
 ) -> AuditResult:
     """Audit the lists of a checkpoint, beside popularity, on the test split, like `xcat audit`.
@@ -113,6 +119,8 @@ def audit(
         revision: Branch, tag or commit of a hub repository.
         rerank: Re-ranking rules, to audit lists with them.
         explore: Likewise.
+        causal: Whether to measure, too, lists of changed histories and, if the data have promotions in stores, their
+            effects on purchases.
         **options: Fields of `PreparationOptions` about events, such as `split`.
 
     Returns:
@@ -143,7 +151,11 @@ def audit(
     found = {name: audit_purpose(name, reports, users, k, {MODEL_NAME: drawn}) for name in PURPOSES}
     purposes = {name: part for name, part in found.items() if part is not None}
     folder = None if output is None else Path(output)
-    result = AuditResult(purposes, strongest_findings(purposes, k), judged.data, k, draws, temperature, folder)
+    causes = (
+        _with_rules(checkpoint, rules, k, lambda: causal_audit(checkpoint, judged.data, shop, k)) if causal else None
+    )
+    findings = strongest_findings(purposes, k)
+    result = AuditResult(purposes, findings, judged.data, k, draws, temperature, folder, causes)
     if folder is not None:
         _write(result, folder, shop.name)
     return result
@@ -165,13 +177,20 @@ def check_audit(k: int, draws: int, temperature: float, output: str | os.PathLik
 
 def _drawn(recommender: XCatRecommender, judged: CheckpointEvaluation, rules: list[Reranker], k: int) -> RankingReport:
     """The evaluation of lists that are drawn at random."""
+    rows = judged.data.splits[judged.data.part]
+    return _with_rules(recommender, rules, k, lambda: evaluate_ranker(
+        recommender, rows, recommender.vocabulary, trained=recommender.trained, ks=[k], name="drawn lists"
+    ))  # fmt: skip
+
+
+def _with_rules(
+    recommender: XCatRecommender, rules: list[Reranker], k: int, measure: Callable[[], Measured]
+) -> Measured:
+    """Measure lists of `k` items with re-ranking rules."""
     own, pool = recommender.rerankers, recommender.pool
     recommender.rerankers, recommender.pool = rules, pool or pool_size(k)
     try:
-        rows = judged.data.splits[judged.data.part]
-        return evaluate_ranker(
-            recommender, rows, recommender.vocabulary, trained=recommender.trained, ks=[k], name="drawn lists"
-        )
+        return measure()
     finally:
         recommender.rerankers, recommender.pool = own, pool
 
@@ -195,7 +214,10 @@ def _write(result: AuditResult, folder: Path, name: str) -> None:
         "Drawn lists per user": f"{result.draws}, at temperature {result.temperature:g}",
     }  # fmt: skip
     findings = [(f"{one.text} {one.remedy}") for one in result.findings]
+    causal, notes = result.causal, list(result.data.notes)
+    history, promotions = (None, None) if causal is None else (causal.history, causal.promotions)
+    notes += [causal.note] if causal is not None and causal.note else []
     page = audit_page(result.purposes, result.k, own=MODEL_NAME, title=f"Audit of XCat on {name}", facts=facts,
-                      findings=findings, notes=result.data.notes)  # fmt: skip
+                      findings=findings, notes=notes, history=history, promotions=promotions)  # fmt: skip
     for file, text in zip(AUDIT_FILES, (json.dumps(content, indent=1, ensure_ascii=False) + "\n", page), strict=True):
         (folder / file).write_text(text, encoding="utf-8", errors="replace")

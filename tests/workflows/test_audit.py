@@ -11,8 +11,11 @@ import pytest
 
 import xcat_rec
 from xcat_rec.evaluation.audits.popularity import tail_per_user
+from xcat_rec.evaluation.audits.promotion_effects import promotion_effects
+from xcat_rec.model_cards.causal_section import promotions_section
 
 from ..cli.commands import refused, run
+from ..evaluation.audits.test_promotion_effects import panel
 from ..hub.checkpoints import save_checkpoint
 from ..tiny_shop import write_shop
 
@@ -75,3 +78,21 @@ def test_bad_arguments_are_refused(
     refused([*command[:-1], str(tmp_path / "new"), "-k", "0"], capsys, ["-k", "at least 1"])
     with pytest.raises(ValueError, match="draws=0"):
         xcat_rec.audit(checkpoint, data, rerank="sample=0.1")
+
+
+def test_causes_with_and_without_promotions(
+    places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, data = places
+    found = xcat_rec.audit(checkpoint, data, tmp_path / "one", draws=0, causal=True)
+    assert found.causal is not None and found.causal.promotions is None and "no promotions" in found.causal.note
+    command = ["audit", str(checkpoint), str(data), "--output", str(tmp_path / "two"), "--draws", "0", "--causal"]
+    assert run([*command, "--json"], capsys) == json.loads(json.dumps(found.to_dict()))
+    page = (tmp_path / "one" / "report.html").read_text()
+    assert "importance of the history" in page and "without the latest event" in page and "no promotions" in page
+    changes = json.loads((tmp_path / "one" / "audit.json").read_text())["causal"]["history"]["changes"]
+    assert [one["change"] for one in changes][:1] == ["without the latest event"]
+    promotions = promotion_effects(panel(1, hidden=1.0)[0])
+    shown = promotions_section(promotions)
+    assert "do not rely on this effect" in shown and "would have happened anyway" in shown
+    assert shown.count("expected 0") == 6 and all(one.split(":")[0][:40] in shown for one in promotions.assumptions)
