@@ -57,7 +57,7 @@ def events() -> pl.DataFrame:
     """Events of the tiny shop with the ids of the pages."""
     table = events_table().with_columns(pl.col("item_id").replace(IDS | MORE_IDS), pl.col("user_id").replace(USERS))
     return table.with_columns(
-        review=pl.format("a {} tent", pl.when(pl.col("rating") > 3).then(pl.lit("good")).otherwise(pl.lit("bad")))
+        review_text=pl.format("a {} tent", pl.when(pl.col("rating") > 3).then(pl.lit("good")).otherwise(pl.lit("bad")))
     )
 
 

@@ -50,7 +50,7 @@ def described(name: str, module: str, root: Path) -> str:
         for method in node.body:
             if isinstance(method, ast.FunctionDef) and not method.name.startswith("_") and ast.get_docstring(method):
                 first = _docstring(method).split("\n\n")[0].replace("\n", " ")
-                call = method.name if _is_property(method) else _signature(method, method.name)
+                call = method.name if _is_property(method) else _signature(method, method.name, 10_000)
                 parts.append(f"* `{call}`: {first}")
     return "\n\n".join(part for part in parts if part)
 
@@ -88,6 +88,8 @@ def markdown(docstring: str) -> str:
 
 
 def _body(section: str, text: str) -> str:
+    if section in ("Example", "Examples") and ">>> " not in text:
+        return f"```python\n{text}\n```"
     if section not in ("Args", "Raises", "Attributes"):
         return text
     entries = re.split(r"\n(?=\S)", text)
@@ -105,12 +107,14 @@ def _docstring(node: ast.ClassDef | ast.FunctionDef) -> str:
     return ast.get_docstring(node) or ""
 
 
-def _signature(node: ast.ClassDef | ast.FunctionDef, name: str) -> str:
+def _signature(node: ast.ClassDef | ast.FunctionDef, name: str, width: int = 100) -> str:
     if isinstance(node, ast.FunctionDef):
         returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-        arguments = ast.unparse(node.args)
-        arguments = re.sub(r"^(self|cls)(, |$)", "", arguments)
-        return f"{name}({arguments}){returns}"
+        given = [one for one in _arguments(node.args) if one not in ("self", "cls")]
+        line = f"{name}({', '.join(given)}){returns}"
+        return (
+            line if len(line) <= width else "\n".join([f"{name}(", *(f"    {one}," for one in given), f"){returns}"])
+        )
     own = next((part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
     if own:
         return _signature(own, f"class {name}").removesuffix(" -> None")
@@ -118,6 +122,23 @@ def _signature(node: ast.ClassDef | ast.FunctionDef, name: str) -> str:
     fields = [ast.unparse(part) for part in node.body if isinstance(part, ast.AnnAssign) and not _private(part.target)]
     head = f"class {name}({bases})" if bases else f"class {name}"
     return "\n    ".join([head, *(field.split(" = field(")[0] for field in fields)])
+
+
+def _arguments(arguments: ast.arguments) -> list[str]:
+    """Each argument with its annotation and default, and the bare star before keywords."""
+    plain = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(plain) - len(arguments.defaults)) + arguments.defaults
+    found = [_argument(one, default) for one, default in zip(plain, defaults, strict=True)]
+    if arguments.vararg:
+        found.append(f"*{_argument(arguments.vararg, None)}")
+    elif arguments.kwonlyargs:
+        found.append("*")
+    found += [_argument(one, value) for one, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    return found + ([f"**{_argument(arguments.kwarg, None)}"] if arguments.kwarg else [])
+
+
+def _argument(one: ast.arg, default: ast.expr | None) -> str:
+    return ast.unparse(one) + (f" = {ast.unparse(default)}" if default is not None else "")
 
 
 def _is_property(method: ast.FunctionDef) -> bool:

@@ -85,7 +85,7 @@ def _section(heading: str, body: str) -> Section:
 
 def translated(root: Path = ROOT) -> dict[str, str]:
     """English source of every Chinese page, the glossary aside."""
-    pages = sorted(path.relative_to(root).as_posix() for path in (root / "docs" / "zh").glob("*.md"))
+    pages = sorted(path.relative_to(root).as_posix() for path in (root / "docs" / "zh").rglob("*.md"))
     return {CHINESE_README: "README.md"} | {
         page: page.replace("/zh/", "/") for page in pages if page != GLOSSARY
     }  # fmt: skip

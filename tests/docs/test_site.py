@@ -53,7 +53,7 @@ def test_pages_keep_their_text(texts: dict[str, str]) -> None:
 
 def test_the_reference_has_signatures_and_arguments(texts: dict[str, str]) -> None:
     section = texts["reference.md"].partition("### `fit`")[2].partition("\n### ")[0]
-    assert "```text\nfit(data: " in section
+    assert "```text\nfit(\n    data: " in section
     assert "* `base`: Checkpoint to start from" in section
     assert section.index("**Returns**") < section.index("max_steps=20")
 
