@@ -5,10 +5,28 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictFloat, StrictInt, StringConstraints, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StringConstraints,
+    Tag,
+)
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=512, strip_whitespace=True)]
-_PathId = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+def _stripped(given: str) -> str:
+    """An id as the logs store it; Python strips more characters than pydantic."""
+    if not given.strip():
+        raise ValueError("an id is empty; give one")
+    return given.strip()
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(_stripped)]
+_PathId = Annotated[str, StringConstraints(min_length=1), AfterValidator(_stripped)]
 ItemInPath = Annotated[_PathId, Path(description="Its id, percent-encoded; slashes may stay.", examples=["1082185"])]
 UserInPath = Annotated[_PathId, Path(description="Its id, percent-encoded; slashes may stay.", examples=["anna"])]
 Word = Literal["familiar", "balanced", "adventurous"]

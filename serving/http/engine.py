@@ -8,6 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from polars.exceptions import PolarsError
+from pyarrow import ArrowException
+
 from ...checkpoints.fingerprint import model_fingerprint
 from ...ranking.recommender import XCatRecommender
 from ...ranking.sessions import Sessions
@@ -193,7 +196,7 @@ class Engine:
         now = self.current
         try:
             added = now.recommender.add_items(table)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, PolarsError, ArrowException) as error:
             raise InvalidRequestError(str(error)) from error
         _save(now)
         size = now.recommender.vocabulary.num_items

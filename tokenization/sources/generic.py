@@ -116,6 +116,10 @@ def load_table(
             f"{label}: the value {mask(str(error.object))!r} (masked) has half a character (a lone surrogate) at "
             f"place {error.start}; give whole texts, such as text.encode('utf-8', 'replace').decode()"
         ) from None
+    except (pl.exceptions.PolarsError, pa.ArrowException) as error:
+        raise ValueError(
+            f"{label}: its values are no table: {error}; give texts, numbers, or lists of them"
+        ) from error
 
 
 def _read_object(source: Any, label: str) -> tuple[pl.DataFrame, list[TableProblem]]:

@@ -47,6 +47,8 @@ ITEM_FIELDS: list[dict[str, Any]] = [
     {"item_id": "  "}, {"item_id": "x" * 5_000}, {"item_id": "n\x00", "title": "\x00"}, {"title": {"a": 1}},
     {"title": ["a"]}, {"title": 5}, {"price": 10**400}, {"price": True}, {"price": {"a": [1]}}, {"price": 9e307},
     {"category": ["x", "y"]}, {"column\x00": 1}, {"": 1}, {"Item_ID": "m"}, {"new": [1, "x", {"a": None}]},
+    {"new": {"a": {"": 1}, "": [None]}}, {"new": {"\x00": 1}}, {"new": [[[], [None, False, -2.5]]]},
+    {"": {"": {"": 1}}},
     {"text": "t"}, {"description": 5}, {"title": "a" * 100_000},
 ]  # fmt: skip
 """Fields of an item."""
@@ -64,7 +66,10 @@ WRITTEN = [
     (ITEMS, b'{"items": [{"item_id": "n", "title": "a"}, {"item_id": 1, "title": "b"}]}'),
     ("/checkpoint", b'{"checkpoint": "a\\u0000b"}'), ("/checkpoint", b'{"checkpoint": "a\\ud800"}'),
     ("/checkpoint", b'{"checkpoint": "/etc/passwd"}'), ("/checkpoint", b'{"checkpoint": " "}'),
-    ("/similar", b'{"item_id": "\\u0000"}'), ("/explain", b'{"item_id": "item-05", "history": ["\\u0000"]}'),
+    (ITEMS, b'{"items": [{"item_id": "n", "title": "a", "new": {"r": 1, "q": {}}}, {"new": {"r": {"r": []}}}]}'),
+    (ITEMS, b'{"items": [{"": {"": {"": 1}}}, {"": {"": [], "a": {"": null}}}]}'), (EVENTS, b'{"user_id": "\\u001f"}'),
+    ("/similar", b'{"item_id": "\\u0000"}'), ("/similar", b'{"item_id": "\\u001f"}'),
+    ("/explain", b'{"item_id": "item-05", "history": ["\\u0000"]}'),
     ("/explain", b'{"item_id": "item-05", "user_id": "u\\u0000"}'),
 ]  # fmt: skip
 """Bodies as they are written, by route."""

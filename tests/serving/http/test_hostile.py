@@ -18,8 +18,8 @@ from .live import exchange, request, running
 LIST = b'{"k": 2}'
 METHODS = (b"PUT", b"PATCH", b"TRACE", b"OPTIONS", b"HEAD", b"DELETE", b"PROPFIND", b"GET")
 PATHS = (
-    b"/users/%00", b"/users/%ff", b"/users/%ed%a0%80", b"/users/%", b"/users/%zz", b"/users/%20", b"/users/",
-    b"/users", b"//",
+    b"/users/%00", b"/users/%ff", b"/users/%ed%a0%80", b"/users/%", b"/users/%zz", b"/users/%20", b"/users/%1F",
+    b"/users/", b"/users", b"//",
     b"/users/" + b"a" * 8_000, b"/users/..%2f..%2fetc", b"/items/%00", b"/items/%ff", b"/items/" + b"x" * 9_000,
     b"/metrics/", b"/health", b"/health/live/", b"/?a=%ff", b"/recommend?x=1", b"/users/a?b=%00", b"/%2e%2e/",
 )  # fmt: skip
