@@ -29,6 +29,9 @@ def serve(
     max_together: Annotated[
         int | None, typer.Option(help="Requests whose lists are computed in one batch; 16 by default.")
     ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Processes behind the port, with one store; 1 by default.")
+    ] = None,
     max_waiting: Annotated[
         int | None, typer.Option(help="Requests that may wait for a thread; 64 by default.")
     ] = None,
@@ -73,7 +76,8 @@ def serve(
     settings = ServeSettings.from_environment(
         {
             "host": host, "port": port, "store": store, "index": index, "support_log": support_log,
-            "api_key_file": api_key_file, "cors_origins": origins, "workers": workers, "max_waiting": max_waiting,
+            "api_key_file": api_key_file, "cors_origins": origins, "workers": workers, "processes": processes,
+            "max_waiting": max_waiting,
             "max_delay": max_delay, "max_batch": max_batch, "max_body_bytes": max_body_bytes, "max_k": max_k,
             "timeout": timeout, "body_timeout": body_timeout, "expire_after": expire_after, "drain": drain,
         }

@@ -29,6 +29,7 @@ from .approximate import ApproximateIndex
 from .catalogue_index import CatalogueIndex, IndexReport
 from .faiss_finder import FaissFinder
 from .kinds import KINDS, Finder
+from .locking import LOCK_FILE
 from .qdrant_finder import QdrantFinder
 
 FORMAT = 1
@@ -299,4 +300,4 @@ def _is_version(path: Path) -> bool:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name == MANIFEST or _is_version(path) or path.name.endswith(".unfinished")
+    return path.name in (MANIFEST, LOCK_FILE) or _is_version(path) or path.name.endswith(".unfinished")

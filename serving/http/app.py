@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -44,11 +45,13 @@ def create_app(engine: Engine) -> FastAPI:
     keys = settings.keys()
     limits = settings.max_waiting, settings.timeout, settings.max_delay
     gates = Gates(Gate(settings.workers, *limits, settings.max_together), Gate(1, *limits, _WRITTEN_TOGETHER))
-    telemetry = Telemetry(gates)
+    telemetry = Telemetry(gates, engine.shared)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        sharing = asyncio.create_task(telemetry.share())
         yield
+        sharing.cancel()
         await gates.close(settings.drain)
         engine.close()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,12 @@ from .errors import InvalidRequestError, UnknownError
 from .events import append_events
 from .lists import Deployment, MadeList, impression_of, make_lists
 from .settings import ServeSettings
+from .shared_folder import SharedFolder
+from .watched_index import WatchedIndex, stamp_of
+
+logger = logging.getLogger(__name__)
+_LOOK_EVERY = 0.5
+"""Seconds between two looks at the checkpoint that the processes of a service serve."""
 
 
 class Engine:
@@ -32,27 +40,63 @@ class Engine:
         checkpoint: Folder or name of the checkpoint.
         settings: The settings.
         recommender: The loaded checkpoint; None to load it.
+        shared: What it shares with other processes of the service; None if there are none.
 
     Raises:
         OSError: If the checkpoint or the store cannot be read.
         ValueError: If one of them is no such thing.
     """
 
-    def __init__(self, checkpoint: str, settings: ServeSettings, recommender: XCatRecommender | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: str,
+        settings: ServeSettings,
+        recommender: XCatRecommender | None = None,
+        shared: SharedFolder | None = None,
+    ) -> None:
         self.settings = settings
         self.log = open_state(settings.store, settings.expire_after)
         self.feedback = open_feedback(settings.store)
         self.chats = Chats(settings.support_log)
-        self._swapping = threading.Lock()
-        self.current = self._deployed(checkpoint, settings.index, recommender)
+        self._swapping, self._closed = threading.Lock(), threading.Event()
+        self.shared, self._announced = shared, None if shared is None else shared.announced()
+        index = settings.index
+        if self._announced is not None:
+            checkpoint, index = self._announced.checkpoint, _path(self._announced.index_folder)
+        self._current = self._deployed(checkpoint, index, recommender)
+        if shared is not None:
+            threading.Thread(target=self._follow, args=(shared,), daemon=True).start()
         if settings.support_log is not None:
             self.chats.catalogue(self.current.recommender)  # a wrong file is an error of the start
 
     def _deployed(self, checkpoint: str, index: Path | None, recommender: XCatRecommender | None = None) -> Deployment:
+        stamp = None if index is None else stamp_of(index)
         loaded = recommender or XCatRecommender.from_pretrained(checkpoint, index=index)
         loaded.sessions = Sessions(loaded, self.log)
         loaded.recommend([], k=1)  # the first request must not pay for what is computed once
-        return Deployment(checkpoint, loaded, model_fingerprint(loaded.model), index)
+        watched = None if index is None else WatchedIndex(index, loaded, stamp)
+        return Deployment(checkpoint, loaded, model_fingerprint(loaded.model), index, watched)
+
+    @property
+    def current(self) -> Deployment:
+        """The checkpoint that answers now, with the items that other processes have added or deleted."""
+        now = self._current
+        if now.watched is not None:
+            now.watched.refresh()
+        return now
+
+    def _follow(self, shared: SharedFolder) -> None:
+        """Serve the checkpoint that another process of the service has been told to serve."""
+        while not self._closed.wait(_LOOK_EVERY):
+            with self._swapping:
+                told = shared.announced()
+                if told == self._announced or told is None:
+                    continue
+                self._announced = told
+                try:
+                    self._current = self._deployed(told.checkpoint, _path(told.index_folder))
+                except (OSError, ValueError) as error:
+                    logger.error("the checkpoint of the service cannot be loaded, so the old one stays: %s", error)
 
     def swap(self, checkpoint: str, index: str | None = None) -> Deployment:
         """Load another checkpoint and answer later requests from it; those that run keep theirs.
@@ -66,10 +110,12 @@ class Engine:
         """
         with self._swapping:
             try:
-                self.current = self._deployed(checkpoint, None if index is None else Path(index))
+                self._current = self._deployed(checkpoint, _path(index))
             except (OSError, ValueError) as error:
                 raise InvalidRequestError(f"checkpoint: {error}") from error
-            return self.current
+            if self.shared is not None:
+                self._announced = self.shared.announce(checkpoint, index)
+            return self._current
 
     def recommend(self, requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Make lists, and log them when all are made.
@@ -195,10 +241,10 @@ class Engine:
         table = {name: [item.get(name) for item in items] for name in columns}
         now = self.current
         try:
-            added = now.recommender.add_items(table)
+            with self._changing(now):
+                added = now.recommender.add_items(table)
         except (ValueError, TypeError, PolarsError, ArrowException) as error:
             raise InvalidRequestError(str(error)) from error
-        _save(now)
         size = now.recommender.vocabulary.num_items
         return {"items": len(items), "new": added.new, "catalogue": size, "notes": list(added.notes)}
 
@@ -210,11 +256,23 @@ class Engine:
         """
         now = self.current
         try:
-            deleted = now.recommender.delete_items(ids)
+            with self._changing(now):
+                return now.recommender.delete_items(ids)
         except ValueError as error:
             raise UnknownError(str(error)) from error
-        _save(now)
-        return deleted
+
+    def _changing(self, now: Deployment) -> AbstractContextManager[None]:
+        """A block in which the items of a deployment are changed, for all processes of the service.
+
+        Raises:
+            InvalidRequestError: If the other processes would not have the change.
+        """
+        if now.watched is None and self.shared is not None:
+            raise InvalidRequestError(
+                f"the service has {self.settings.processes} processes and no folder for its index, so the others "
+                "would not have the change; start it with --index"
+            )
+        return nullcontext() if now.watched is None else now.watched.changing()
 
     def export_user(self, user: str) -> dict[str, Any]:
         """Everything that the service has of a user.
@@ -257,6 +315,7 @@ class Engine:
 
     def close(self) -> None:
         """Close the logs."""
+        self._closed.set()
         self.log.close()
         self.feedback.close()
 
@@ -271,7 +330,5 @@ def _of_call(lists: list[MadeList | Exception]) -> list[MadeList] | Exception:
     return [one for one in lists if not isinstance(one, Exception)]
 
 
-def _save(now: Deployment) -> None:
-    """Save added and deleted items, if there is a folder for them."""
-    if now.index is not None:
-        now.recommender.save_index(now.index)
+def _path(given: str | None) -> Path | None:
+    return None if given is None else Path(given)

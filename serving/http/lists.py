@@ -13,10 +13,13 @@ from ..feedback import Impression
 from .errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...modeling_xcat.recommending_xcat import Recommendations
     from ...ranking.lists import ListRequest
     from ...ranking.recommender import XCatRecommender
     from ...ranking.sessions.session import CachedUser
+    from .watched_index import WatchedIndex
 
 _OF_HISTORY = ("history", "event_types", "timestamps")
 
@@ -30,12 +33,14 @@ class Deployment:
         recommender: The recommender.
         fingerprint: Hash of its weights and catalogue.
         index: Folder of its index, where added and deleted items are saved; None for an index in memory.
+        watched: The index in this folder; None without one.
     """
 
     checkpoint: str
     recommender: XCatRecommender
     fingerprint: str
-    index: Any = None
+    index: Path | None = None
+    watched: WatchedIndex | None = None
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,7 @@ class Routes:
         async def ready() -> Response:
             """Whether the service can answer: its store does."""
             with store_guard():
-                engine.log.version("")
+                await asyncio.wait_for(asyncio.to_thread(engine.log.version, ""), engine.settings.timeout)
             return _json({"status": "ready"})
 
         @router.get("/metrics", response_class=PlainTextResponse, responses=error_answers(401))

@@ -16,6 +16,7 @@ from .settings import ServeSettings
 
 if TYPE_CHECKING:
     from ...ranking.recommender import XCatRecommender
+    from .shared_folder import SharedFolder
 
 
 def serve(
@@ -42,25 +43,65 @@ def serve(
         serve("CKPT", ServeSettings(port=8000, store="sqlite:///state.db"))
     """
     check_packages("the service", ["fastapi", "uvicorn", "prometheus_client", "orjson"], "serve")
+    chosen = ServeSettings.from_environment({}) if settings is None else settings
+    with _listening(chosen.host, chosen.port) as listener:
+        host, port = listener.getsockname()[:2]
+
+        def ready() -> None:
+            if started is not None:
+                started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+        if chosen.processes == 1:
+            answer(os.fspath(checkpoint), chosen, listener, ready, recommender)
+            return
+        if recommender is not None:
+            raise ValueError(
+                f"processes is {chosen.processes}, and each loads the checkpoint itself; leave recommender out"
+            )
+        from .processes import serve_in_processes
+
+        with _logged("processes"):
+            serve_in_processes(os.fspath(checkpoint), chosen, listener, ready)
+
+
+def answer(
+    checkpoint: str,
+    settings: ServeSettings,
+    listener: socket.socket,
+    started: Callable[[], None],
+    recommender: XCatRecommender | None = None,
+    shared: SharedFolder | None = None,
+) -> None:
+    """Answer requests in this process, until it gets SIGINT or SIGTERM.
+
+    Args:
+        checkpoint: Folder or name of the checkpoint.
+        settings: The settings.
+        listener: The socket to accept connections from.
+        started: Called when the service answers.
+        recommender: The loaded checkpoint; None to load it.
+        shared: What it shares with other processes of the service; None if there are none.
+
+    Raises:
+        OSError: If checkpoint, store or keys cannot be used.
+        ValueError: If one of them is no such thing.
+    """
     import uvicorn
 
     from .app import create_app
     from .engine import Engine
 
-    chosen = ServeSettings.from_environment({}) if settings is None else settings
-    with _listening(chosen.host, chosen.port) as listener:
-        engine = Engine(os.fspath(checkpoint), chosen, recommender)
-        config = server_config(create_app(engine), chosen)
+    engine = Engine(checkpoint, settings, recommender, shared)
+    config = server_config(create_app(engine), settings)
 
-        class Server(uvicorn.Server):
-            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-                await super().startup(sockets)
-                if self.started and started is not None:
-                    host, port = listener.getsockname()[:2]
-                    started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                started()
 
-        with _ending_quietly(), _logged():
-            Server(config).run([listener])
+    with _ending_quietly(), _logged("middleware"):
+        Server(config).run([listener])
 
 
 def server_config(app: Any, settings: ServeSettings) -> Any:
@@ -89,9 +130,9 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def _logged() -> Iterator[None]:
-    """A line of JSON per request on standard error, unless the program has its own handler for it."""
-    logger = logging.getLogger(f"{__package__}.middleware")
+def _logged(name: str) -> Iterator[None]:
+    """The lines of a logger of the service on standard error, unless the program has its own handler for them."""
+    logger = logging.getLogger(f"{__package__}.{name}")
     if logger.hasHandlers():
         yield
         return

@@ -13,7 +13,7 @@ PREFIX = "XCAT_SERVE_"
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ServeSettings:
     """Settings of the HTTP service.
 
@@ -27,6 +27,7 @@ class ServeSettings:
         cors_origins: Web pages that may call the service, such as "https://shop.example"; "*" for all.
         workers: Threads that compute lists.
         max_together: Requests whose lists are computed in one batch; none waits for others.
+        processes: Processes behind the port, each with the checkpoint in its memory; they need a store that is shared.
         max_waiting: Requests that may wait for a thread; more are refused with status 429.
         max_delay: Seconds; a request that would probably wait for longer is refused at once with status 429.
         max_batch: Requests, events or items per call.
@@ -50,6 +51,7 @@ class ServeSettings:
     cors_origins: tuple[str, ...] = ()
     workers: int = 1
     max_together: int = 16
+    processes: int = 1
     max_waiting: int = 64
     max_batch: int = 32
     max_body_bytes: int = 1_000_000
@@ -61,7 +63,7 @@ class ServeSettings:
     drain: float = 10.0
 
     def __post_init__(self) -> None:
-        least_one = ("workers", "max_together", "max_batch", "max_body_bytes", "max_k")
+        least_one = ("workers", "processes", "max_together", "max_batch", "max_body_bytes", "max_k")
         for name, least in (*((name, 1) for name in least_one), ("max_waiting", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; give {least} or more")
@@ -69,6 +71,11 @@ class ServeSettings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; give a number of seconds above 0")
+        if self.processes > 1 and self.store == "memory:":
+            raise ValueError(
+                f"processes is {self.processes} and store is 'memory:', which each process would have for itself; "
+                "give store='sqlite:///state.db' or store='redis://localhost:6379/0'"
+            )
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port is {self.port}; give a number from 0 to 65535")
 
@@ -112,13 +119,34 @@ class ServeSettings:
             raise ValueError(f"api_key_file {self.api_key_file} has no key; write one key per line")
         return found
 
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to plain values, for JSON; with secrets in it."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ServeSettings:
+        """Settings from the plain values of `to_dict`."""
+        types = get_type_hints(cls)
+        read: dict[str, Any] = {
+            name: Path(value) if value and types[name] == Path | None else value for name, value in values.items()
+        }
+        return cls(**{**read, "cors_origins": tuple(values["cors_origins"])})
+
+    def __repr__(self) -> str:
+        return f"ServeSettings({', '.join(f'{name}={value!r}' for name, value in self.public().items())})"
+
     def public(self) -> dict[str, Any]:
         """The settings without secrets, for logs and `/info`."""
-        plain = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
-        scheme, _, rest = self.store.partition("://")
-        if "@" in rest:
-            plain["store"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
-        return {**plain, "cors_origins": list(self.cors_origins)}
+        return {**self.to_dict(), "store": _without_secrets(self.store), "cors_origins": list(self.cors_origins)}
+
+
+def _without_secrets(url: str) -> str:
+    """A URL without user, password and query."""
+    scheme, separator, rest = url.partition("://")
+    _, at, place = rest.rpartition("@")
+    hidden = "***@" if at else ""
+    place, query, _ = place.partition("?")
+    return f"{scheme}{separator}{hidden}{place}{'?***' if query else ''}"
 
 
 def _read(name: str, text: str, kind: Any) -> Any:

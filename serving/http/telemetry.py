@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
 
 from .gate import Gates, Timing
+from .shared_folder import SharedFolder
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 """Upper ends in seconds. Few of them, and one histogram per route, keep the number of series below 300."""
+_SHARED_EVERY = 1.0
 UNKNOWN_PATH = "unknown"
 """Label of all paths that the service does not have."""
 
@@ -19,9 +22,11 @@ class Telemetry:
 
     Args:
         gates: Their waiting and dropped requests are metrics, too.
+        shared: What the process shares with others of the service, whose metrics are added; None if there are none.
     """
 
-    def __init__(self, gates: Gates) -> None:
+    def __init__(self, gates: Gates, shared: SharedFolder | None = None) -> None:
+        self._shared = shared
         self.registry = CollectorRegistry()
         self._requests = Counter("xcat_requests", "Requests", ["route", "status"], registry=self.registry)
         of_registry: dict[str, Any] = {"registry": self.registry}
@@ -69,7 +74,16 @@ class Telemetry:
         self._events.labels(result).inc()
 
     def text(self) -> bytes:
-        """The metrics in the text format of Prometheus."""
+        """The metrics in the text format of Prometheus, of all processes of the service."""
+        return self._own() if self._shared is None else self._shared.metrics(self._own())
+
+    async def share(self) -> None:
+        """Let the other processes of the service read the metrics of this one, again and again."""
+        while self._shared is not None:
+            await asyncio.to_thread(self._shared.share_metrics, self._own())
+            await asyncio.sleep(_SHARED_EVERY)
+
+    def _own(self) -> bytes:
         exported: Any = generate_latest(self.registry)
         lines = bytes(exported).splitlines(keepends=True)
         return b"".join(line for line in lines if b"_created" not in line)  # times of start, one per series
