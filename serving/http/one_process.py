@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -20,10 +21,17 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with socket.socket(fileno=descriptor) as listener:
         try:
-            answer(checkpoint, settings, listener, lambda: _tell({"ready": True}), shared=SharedFolder(folder, number))
+            answer(checkpoint, settings, listener, _ready, shared=SharedFolder(folder, number))
         except (OSError, ValueError, ImportError) as error:
             _tell({"error": str(error)})
             sys.exit(2)
+        finally:
+            gc.freeze()  # else the interpreter would look for garbage among millions of objects before it ends
+
+
+def _ready() -> None:
+    gc.freeze()  # what is loaded stays, so it need not be looked at again
+    _tell({"ready": True})
 
 
 def _tell(message: dict[str, object]) -> None:
@@ -32,7 +40,7 @@ def _tell(message: dict[str, object]) -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.read()
+    os.read(sys.stdin.fileno(), 1)  # not `sys.stdin.read`, which holds a lock that the end of the interpreter takes
     os.kill(os.getpid(), signal.SIGTERM)
 
 
