@@ -98,6 +98,10 @@ def recommend(
         Literal["popular", "skip", "error"],
         typer.Option(help="Result for users without a known item: popular (items), skip (empty list) or error."),
     ] = "popular",
+    profile: Annotated[
+        Literal["on", "off"],
+        typer.Option(help="off: the same list for everybody, of popular items or those of --query; no events count."),
+    ] = "on",
     reasons: Annotated[
         bool, typer.Option("--reasons", help="Below each item print its reasons, items of the history.")
     ] = False,
@@ -135,7 +139,8 @@ def recommend(
 
     history = "" if users is None and output is None and history is None else history
     _check(k, output, history, users, engine, cold_boost)
-    _check_target(target, {"--output": output, "--cold-boost": cold_boost, "--rerank": rerank, "--explore": explore})
+    refused = {"--output": output, "--cold-boost": cold_boost, "--rerank": rerank, "--explore": explore}
+    _check_target(target, {**refused, "--profile off": None if profile == "on" else profile})
     entries = [] if history is None else entries_of(history)
     parse_columns(columns)
     check_checkpoint(checkpoint, revision)
@@ -166,7 +171,9 @@ def recommend(
         tuple(allow_sensitive or ()),
     )  # fmt: skip
     named = None if index is None else str(index)
-    request = BatchRequest(k, kept, tuple(text or ()), cold_boost, on_unknown, query, rerank, explore, named)
+    request = BatchRequest(
+        k, kept, tuple(text or ()), cold_boost, on_unknown, query, rerank, explore, named, profile == "on"
+    )
     if output is not None and users is not None:
         # Resolve it once for all processes; otherwise each would query the hub and could find another commit.
         folder = str(locate_checkpoint(checkpoint, revision=revision))
@@ -187,7 +194,7 @@ def recommend(
         listed = recommender.recommend_targets_many(histories.items, target, k, explain=explain, **given)
         _show_targets(listed, owners, reasons, json_output)
         return
-    given |= {"rerank": rerank, "explore": explore, "cold_boost": cold_boost}
+    given |= {"rerank": rerank, "explore": explore, "cold_boost": cold_boost, "profile": profile == "on"}
     found = recommender.recommend_many(histories.items, k, explain=True if explain else "query", **given)
     _show(found, owners, query, reasons, json_output)
 

@@ -103,6 +103,7 @@ class Recommendations(list[Recommendation]):
         shortage: Why the list has fewer items than were wanted, if it has; see `ItemFilter.shortage`.
         query_notes: Notes about the query, which follow the others.
         text_notes: Notes about the user's texts, the last ones.
+        profile: Whether the list goes by the user's events and texts; False if it is the same for everybody.
 
     Example:
         >>> popular = Recommendations([], "popular", events=2, unknown_items=2)
@@ -123,6 +124,7 @@ class Recommendations(list[Recommendation]):
         shortage: str | None = None,
         query_notes: Sequence[str] = (),
         text_notes: Sequence[str] = (),
+        profile: bool = True,
     ) -> None:
         super().__init__(items)
         self.basis: Basis = basis
@@ -132,13 +134,13 @@ class Recommendations(list[Recommendation]):
         self.timed = timed
         self.sorted_by_time = sorted_by_time
         self.shortage = shortage
-        self.query_notes, self.text_notes = list(query_notes), list(text_notes)
+        self.query_notes, self.text_notes, self.profile = list(query_notes), list(text_notes), profile
 
     @property
     def notes(self) -> list[str]:
         """Notes for a reader of the list, one sentence each."""
         notes = []
-        named = "the history is empty"
+        named = "the history is empty" if self.profile else "without a profile, the same for everybody"
         if self.events:
             named = f"none of the {self.events} events has an item of the catalogue"
         if self.basis == "popular":

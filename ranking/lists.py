@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 
-from ..modeling_xcat.arguments_xcat import explanation, finite_number, whole_number
+from ..modeling_xcat.arguments_xcat import explanation, finite_number, truth, whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.past_xcat import XCatPast
 from ..modeling_xcat.queries_xcat import Queries
@@ -21,6 +21,7 @@ from ..tokenization.progress import stage
 from .item_data import ItemData
 from .requests import Requests, joined_requests, one_history, read_requests
 from .rerank import Reranker, pool_size, reordering
+from .rerankers.sampling import PlackettLuce
 from .rerankers.words import rules_of_request
 from .snapshots import of_one_state
 from .user_inputs import UserInputs
@@ -42,6 +43,7 @@ class ListOptions:
         cold_boost: Added to the scores of cold items, None for the checkpoint's.
         on_unknown: See `OnUnknown`.
         explain: As in `recommend`.
+        profile: Whether a list goes by the user's events and texts; without it, it is the same for everybody.
 
     Raises:
         ValueError: If a value is invalid.
@@ -53,8 +55,12 @@ class ListOptions:
     cold_boost: float | None = None
     on_unknown: OnUnknown = "popular"
     explain: bool | Literal["history", "query"] = True
+    profile: bool = True
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "profile", truth("profile", self.profile))
+        if not self.profile and any(isinstance(rule, PlackettLuce) for rule in self.rules):
+            raise ValueError("rerank: without a profile the list is the same for everybody; leave the rule sample out")
         object.__setattr__(self, "k", whole_number("k", self.k))
         if self.cold_boost is not None:
             object.__setattr__(self, "cold_boost", finite_number("cold_boost", self.cold_boost))
@@ -67,7 +73,8 @@ class ListOptions:
         `k` is one of them only with rules, because the pool that rules reorder depends on it.
         """
         k = self.k if self.rules else None
-        return self.filters.exclude_seen, [*self.rules], k, self.cold_boost, self.on_unknown, self.explain
+        own = (self.filters.exclude_seen, [*self.rules], k, self.cold_boost, self.on_unknown, self.explain)
+        return *own, self.profile
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,8 @@ class ListMaker(UserInputs):
         requests = read_requests([one_history(history)], queries=None if query is None else [query], **given)
         if events is not None:
             requests = replace(events, texts=requests.texts, queries=requests.queries)
-        return ListRequest(requests, self.list_options(k, **options), past)
+        read = self.list_options(k, **options)
+        return ListRequest(requests, read, past if read.profile else None)
 
     def list_options(self, k: int = 10, *, filters: Any = (), **options: Any) -> ListOptions:
         """Read the arguments of `recommend` that are not about the user.
@@ -206,6 +214,8 @@ class ListMaker(UserInputs):
         batch_size = whole_number("batch_size", batch_size)
         every = [options] * len(requests) if isinstance(options, ListOptions) else list(options)
         shared = options if isinstance(options, ListOptions) else every[0]
+        if not shared.profile:
+            requests, pasts = requests.without_profile(), None
         self._check_texts(requests.texts)
         asked = Queries(self.ranker, self.processor, requests.queries, shared.explain in (True, "query"))
         requests = replace(requests, queries=asked.read)
@@ -214,8 +224,9 @@ class ListMaker(UserInputs):
         if isinstance(options, ListOptions):
             self.ranker.filter.allowed(options.filters)  # raises before anything is computed
         unknown = self.unknown_items(requests.histories)
-        bases = [self._basis(requests, user, int(count), shared.on_unknown) for user, count in enumerate(unknown)]
-        check_unknown(sum(basis in ("popular", "none") for basis in bases), len(bases), shared.on_unknown)
+        otherwise = shared.on_unknown if shared.profile else "popular"
+        bases = [self._basis(requests, user, int(count), otherwise) for user, count in enumerate(unknown)]
+        check_unknown(sum(basis in ("popular", "none") for basis in bases), len(bases), otherwise)
         by_model = [user for user, basis in enumerate(bases) if basis in ("history", "texts", "query")]
         found: dict[int, list[Recommendation]] = self._popular(bases, every)
         with stage("recommending", len(by_model), "users", shown=len(by_model) > batch_size) as progress:
@@ -237,6 +248,7 @@ class ListMaker(UserInputs):
                 shortage=None if basis == "none" else self._short(requests.histories[user], every[user], listed),
                 query_notes=asked.notes(user, listed),
                 text_notes=self.processor.cut_notes(requests.texts[user]) if requests.texts else (),
+                profile=shared.profile,
             )
             for user, basis in enumerate(bases)
         ]

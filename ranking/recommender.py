@@ -200,6 +200,7 @@ class XCatRecommender(ListMaker, TargetRecommender, UserSessions, Explanations, 
         cold_boost: float | None = None,
         on_unknown: OnUnknown = "popular",
         explain: bool | Literal["history", "query"] = True,
+        profile: bool = True,
         past: XCatPast | None = None,
     ) -> Recommendations:
         """Recommend items to one user.
@@ -235,6 +236,8 @@ class XCatRecommender(ListMaker, TargetRecommender, UserSessions, Explanations, 
             on_unknown: Result for a user without a known item; see `OnUnknown`.
             explain: Whether to find the history events with most influence on each recommendation, and the words of
                 the query that raise its score. "history" finds only the events, "query" only the words.
+            profile: False for a list that is the same for everybody: popular items within the filters, or those of the
+                query. Nothing about the user counts; the history and its details are ignored.
             past: Cached states of the history, which save the encoding of events that they have; see `session`.
 
         Returns:
@@ -251,7 +254,7 @@ class XCatRecommender(ListMaker, TargetRecommender, UserSessions, Explanations, 
             event_texts=event_texts, exclude_seen=exclude_seen, exclude_categories=exclude_categories,
             only_categories=only_categories, cross_category=cross_category, only_items=only_items, filters=filters,
             allow_sensitive=allow_sensitive, rerank=rerank, explore=explore, cold_boost=cold_boost,
-            on_unknown=on_unknown, explain=explain,
+            on_unknown=on_unknown, explain=explain, profile=profile,
         )  # fmt: skip
         return self._lists(request.requests, request.options, pasts=None if past is None else [past])[0]
 
@@ -272,6 +275,7 @@ class XCatRecommender(ListMaker, TargetRecommender, UserSessions, Explanations, 
         cold_boost: float | None = None,
         on_unknown: OnUnknown = "popular",
         explain: bool | Literal["history", "query"] = True,
+        profile: bool = True,
         batch_size: int = 256,
     ) -> list[Recommendations]:
         """Recommend items to many users; see `recommend`.
@@ -292,6 +296,7 @@ class XCatRecommender(ListMaker, TargetRecommender, UserSessions, Explanations, 
             cold_boost: As in `recommend`.
             on_unknown: As in `recommend`; "error" counts all users without a known item.
             explain: Whether to find the reasons of each recommendation, as in `recommend`; see `Influences`.
+            profile: As in `recommend`.
             batch_size: Users scored per batch.
         """
         requests = read_requests(
@@ -300,4 +305,5 @@ class XCatRecommender(ListMaker, TargetRecommender, UserSessions, Explanations, 
         )  # fmt: skip
         wanted = filters if isinstance(filters, Filters) else Filters(conditions=filters or ())
         rules = rules_of_request(rerank, explore, self.rerankers)
-        return self._lists(requests, ListOptions(k, wanted, rules, cold_boost, on_unknown, explain), batch_size)
+        options = ListOptions(k, wanted, rules, cold_boost, on_unknown, explain, profile)
+        return self._lists(requests, options, batch_size)

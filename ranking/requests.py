@@ -57,6 +57,10 @@ class Requests:
         named = (*_PER_EVENT, "texts", "queries")
         return tuple(getattr(self, name) is not None for name in named)
 
+    def without_profile(self) -> Requests:
+        """The same requests without anything about the users: only what they ask for is left."""
+        return Requests([[] for _ in self.histories], queries=self.queries)
+
     def without_item(self, item_id: str) -> Requests:
         """The same requests without the events of an item."""
         kept = [[place for place, one in enumerate(history) if one != item_id] for history in self.histories]

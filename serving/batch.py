@@ -76,6 +76,7 @@ class BatchRequest:
         rerank: Re-ranking rules; see `XCatRecommender.recommend`.
         explore: Word or place of the knob; see `XCatRecommender.recommend`.
         index: Folder of an index; see `XCatRecommender.from_pretrained`.
+        profile: As in `XCatRecommender.recommend`.
     """
 
     k: int = 10
@@ -87,6 +88,7 @@ class BatchRequest:
     rerank: str | Sequence[str | Reranker] | None = None
     explore: Explore | float | None = None
     index: str | None = None
+    profile: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", whole_number("k", self.k))
@@ -152,6 +154,7 @@ def recommend_block(recommender: XCatRecommender, block: pa.Table, request: Batc
         explore=request.explore,
         cold_boost=request.cold_boost,
         on_unknown=request.on_unknown,
+        profile=request.profile,
         explain="query" if request.query is not None else False,
     )
     rows = [

@@ -187,6 +187,8 @@ class Session:
 
     def listed(self, k: int = 10, **options: Any) -> tuple[Recommendations, dict[str, Any]]:
         """As `recommend`, and the arguments with which `XCatRecommender.recommend` gives the same list, for logs."""
+        if options.get("profile") is False:  # the log of events is not even read
+            return self.sessions.recommender.recommend(k=k, **options), options
         with self.sessions.cached(self.user) as own:
             request, given = self.list_request(own, k, **options)
             (found,) = self.sessions.recommender.recommend_together([request])

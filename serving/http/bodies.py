@@ -53,6 +53,9 @@ class ListOptions(Body):
     allow_sensitive: list[str] = Field(
         [], max_length=100, description="Sensitive categories that are allowed.", examples=[["alcohol"]]
     )
+    profile: bool = Field(
+        True, description='False or "off": the same list for everybody; no events are read, and nothing is logged.'
+    )
     explain: bool = Field(True, description="Give the events that carry each item.")
     log: bool = Field(True, description="Log the list, so that reactions can refer to it.")
 

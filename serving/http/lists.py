@@ -67,7 +67,7 @@ def make_lists(now: Deployment, asked: Sequence[dict[str, Any]], max_k: int) -> 
     Returns:
         The list of each request, or its error: `InvalidRequestError` if a value cannot be used.
     """
-    users = {one["user_id"] for one in asked if one.get("user_id") is not None}
+    users = {one["user_id"] for one in asked if one.get("user_id") is not None and one.get("profile", True)}
     try:
         with now.recommender.sessions.cached_users(users) as cached:
             return _made(now, asked, cached, max_k)
@@ -89,14 +89,15 @@ def _made(
             found[number] = error
     lists = now.recommender.recommend_together([request for request, _ in read.values()])
     for (number, (_, given)), listed in zip(read.items(), lists, strict=True):
-        user = asked[number].get("user_id")
+        profile = asked[number].get("profile", True)
+        user = asked[number].get("user_id") if profile else None
         if isinstance(listed, Exception):
             wrong = isinstance(listed, ValueError | TypeError)
             found[number] = InvalidRequestError(str(listed)) if wrong else listed
             continue
         if user is not None:
             now.recommender.session(user).add_notes(listed, cached[user])
-        logged = asked[number].get("log", True)
+        logged = profile and asked[number].get("log", True)
         shown = impression_of(now, user or "", given, listed) if logged else None
         found[number] = MadeList(_answer(now, listed), shown)
     return [found[number] for number in range(len(asked))]
@@ -117,6 +118,8 @@ def _read(
         raise InvalidRequestError(f"k is {k}; give {max_k} at most")
     if not log and "sample" in (using.get("rerank") or ""):
         raise InvalidRequestError("a list that is drawn at random has to be logged; leave log out")
+    if not using.pop("profile", True):  # the user is not looked up
+        return recommender.list_request(k=k, profile=False, **using), {}
     if user is not None:
         return recommender.session(user).list_request(cached[user], k, **using)
     made = {**{name: value for name, value in given.items() if value is not None}, **using}
