@@ -140,7 +140,7 @@ def recommend(
     history = "" if users is None and output is None and history is None else history
     _check(k, output, history, users, engine, cold_boost)
     refused = {"--output": output, "--cold-boost": cold_boost, "--rerank": rerank, "--explore": explore}
-    _check_target(target, {**refused, "--profile off": None if profile == "on" else profile})
+    _check_target(target, {**refused, "--profile": None if profile == "on" else profile})
     entries = [] if history is None else entries_of(history)
     parse_columns(columns)
     check_checkpoint(checkpoint, revision)
@@ -166,14 +166,10 @@ def recommend(
         _say(histories)
         return histories
 
-    kept = Filters(
-        not include_seen, tuple(exclude_category or ()), only_category or None, cross_category, None, filters or (),
-        tuple(allow_sensitive or ()),
-    )  # fmt: skip
-    named = None if index is None else str(index)
-    request = BatchRequest(
-        k, kept, tuple(text or ()), cold_boost, on_unknown, query, rerank, explore, named, profile == "on"
-    )
+    kept = Filters(not include_seen, tuple(exclude_category or ()), only_category or None, cross_category, None,
+                   filters or (), tuple(allow_sensitive or ()))  # fmt: skip
+    request = BatchRequest(k, kept, tuple(text or ()), cold_boost, on_unknown, query, rerank, explore,
+                           None if index is None else str(index), profile == "on")  # fmt: skip
     if output is not None and users is not None:
         # Resolve it once for all processes; otherwise each would query the hub and could find another commit.
         folder = str(locate_checkpoint(checkpoint, revision=revision))

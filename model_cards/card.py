@@ -11,6 +11,7 @@ from string import Template
 from ..modeling_xcat.saving_xcat import CARD_FILE
 from .card_data import XCatModelCardData
 from .figures_section import audit_section, evaluation_section, limits_section
+from .list_inputs_section import list_inputs_section
 from .markdown import line
 from .metadata import LIBRARY, eval_result_files
 from .scrubbing import scrub
@@ -27,6 +28,7 @@ SECTIONS: dict[str, Callable[[XCatModelCardData], str]] = {
     "overview": overview,
     "intended_use": intended_use,
     "usage": usage_section,
+    "list_inputs": list_inputs_section,
     "data": data_section,
     "evaluation": evaluation_section,
     "audit": audit_section,

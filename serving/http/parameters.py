@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...ranking.list_inputs import NOT_USED, OFF, list_inputs
 from ...ranking.recommender import XCatRecommender
 
 
@@ -16,29 +17,14 @@ def parameters(recommender: XCatRecommender) -> dict[str, Any]:
     Returns:
         For each input its name, a sentence, and the field that changes it or leaves it out.
     """
-    config = recommender.model.config
-    inputs = [
-        (
-            "history",
-            "Items that you viewed or bought, the latest ones most.",
-            "history or user_id; none for popular items",
-        ),
-        ("items others chose", "Items that customers with the same items chose next.", "history"),
-    ]
-    if recommender.model.model.fusion is not None:
-        inputs.append(("texts of items", "Titles and descriptions that are like those of your items.", "history"))
-    if recommender.model.model.asks is not None and recommender.model.model.asks.is_fitted:
-        inputs.append(("your query", "What you ask for, by its words and its meaning.", "query"))
-    if config.num_time_gap_buckets:
-        inputs.append(("time", "How long ago your events were.", "timestamps"))
-    inputs += [
-        ("items you had", "They are left out, so that you see new ones.", "exclude_seen"),
-        ("variety", "Whether the list is close to what you know or not.", "explore, rerank"),
-        ("limits", "Price, brand, category, stock and other columns.", "filters, only_categories, exclude_categories"),
-        ("hidden items", "Items that you hid.", "an event of the type hide"),
-    ]
+    asks = recommender.model.model.asks
+    inputs = list_inputs(
+        recommender.model.config, reads_queries=asks is not None and asks.is_fitted,
+        policy=recommender.policy is not None,
+    )  # fmt: skip
     return {
-        "inputs": [{"name": name, "meaning": meaning, "change": change} for name, meaning, change in inputs],
-        "not_used": "age, gender, origin, place and price that you paid are not inputs of the model",
+        "inputs": [one._asdict() for one in inputs],
+        "profile_off": OFF,
+        "not_used": NOT_USED,
         "delete": "DELETE /users/{user_id} deletes your events, hidden items and lists",
     }

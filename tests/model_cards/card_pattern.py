@@ -90,6 +90,17 @@ model = AutoModel\.from_pretrained\("(?P=id)", trust_remote_code=True\)
 processor = AutoProcessor\.from_pretrained\("(?P=id)", trust_remote_code=True\)
 ```)
 """
+INPUTS = r"""
+## What lists go by
+
+(?:Not recorded\.|The main parameters of a list, [^\n]+
+
+\| Input \| Meaning \| Change \|
+\|---\|---\|---\|
+(?:\| [^\n]+\. \| [^\n]+ \|
+){6,}
+With profile off, [^\n]+\.)
+"""
 DATA = rf"""
 ## Data
 
@@ -216,4 +227,4 @@ END = rf"""
 (?:
 The data: [^\n]+\.
 )?"""
-CARD = METADATA + HEAD + USAGE + DATA + EVALUATION + AUDIT + TRAINING + END
+CARD = METADATA + HEAD + USAGE + INPUTS + DATA + EVALUATION + AUDIT + TRAINING + END

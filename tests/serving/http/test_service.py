@@ -274,6 +274,7 @@ def test_what_lists_go_by_is_told(client: TestClient) -> None:
     told = client.get("/parameters").json()
     assert {"history", "items you had", "hidden items"} <= {one["name"] for one in told["inputs"]}
     assert all(one["meaning"] and one["change"] for one in told["inputs"])
+    assert "With profile off" in told["profile_off"] and "popularity" in {one["name"] for one in told["inputs"]}
 
 
 def test_a_store_that_is_gone_is_named_and_comes_back(checkpoint: Path, tmp_path: Path) -> None:
