@@ -188,7 +188,28 @@ def losses_of(config: XCatConfig, arguments: XCatTrainingArguments | None = None
         times = f"{arguments.new_category_weight:g} times"
         detail = f"an event whose category is not among the earlier events read counts {times}"
         losses.append(Ingredient("New-category weight", detail))
-    return losses
+    return losses if arguments is None else losses + _against_bias(arguments)
+
+
+def _against_bias(arguments: XCatTrainingArguments) -> list[Ingredient]:
+    """Terms of the objective against popularity bias, uneven exposure and flagged items."""
+    found, groups = [], arguments.fairness_column
+    if arguments.logit_adjustment:
+        detail = f"{arguments.logit_adjustment:g} log(1 + training events) is part of the score in the loss only"
+        found.append(Ingredient("Logit adjustment", detail))
+    if arguments.propensity_power:
+        detail = f"training events to the power of {-arguments.propensity_power:g}, mean 1"
+        found.append(Ingredient("Inverse-propensity weights", f"{detail}, clipped at {arguments.propensity_clip:g}"))
+    if arguments.exposure_weight:
+        detail = f"weight {arguments.exposure_weight:g}, groups by {groups}, towards their shares of the catalogue"
+        found.append(Ingredient("Exposure penalty", detail))
+    if arguments.group_gap_weight:
+        detail = f"weight {arguments.group_gap_weight:g}, groups of targets by {groups}"
+        found.append(Ingredient("Penalty on gaps between groups", detail))
+    if arguments.flagged_weight:
+        detail = f"weight {arguments.flagged_weight:g}, on the probability of {len(arguments.flagged)} rules or items"
+        found.append(Ingredient("Penalty on flagged items", detail))
+    return found
 
 
 def parts_of(config: XCatConfig) -> list[Ingredient]:

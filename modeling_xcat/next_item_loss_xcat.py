@@ -8,6 +8,7 @@ import torch
 
 from .cloze_xcat import ClozeBatch
 from .configuration_xcat import NUM_SPECIAL_ROWS
+from .fairness_xcat import FairnessTerms
 from .layout_xcat import SequenceLayout
 from .negatives_xcat import sample_candidates
 from .objectives_xcat import LabelledEvents, build_objective
@@ -42,12 +43,14 @@ class XCatNextItemLoss(XCatPreTrainedModel):
         share_negatives: Whether all processes draw the same candidates; all have to take part.
         keep_texts: Whether a step over the whole catalogue reuses texts projected in an earlier step, except for texts
             of this step, until `model.items.kept_texts` is dropped.
+        fairness: Terms of the objective against bias, in training only; None for none. Not saved.
     """
 
     model: XCatScoring
     soft_target_rows: torch.Tensor
     share_negatives: bool = False
     keep_texts: bool = False
+    fairness: FairnessTerms | None = None
 
     @property
     def _has_soft_targets(self) -> bool:
@@ -102,7 +105,7 @@ class XCatNextItemLoss(XCatPreTrainedModel):
             bonus_items=bonus_items,
             bonus=bonus,
         )
-        total = build_objective(self.config).loss(events)
+        total = self._summed(events, rows)
         count = torch.as_tensor(known.sum() if num_items_in_batch is None else num_items_in_batch)
         return total / count.clamp(min=1), output
 
@@ -125,10 +128,17 @@ class XCatNextItemLoss(XCatPreTrainedModel):
         weights = None if loss_weights is None else batch.slots.of_labels(loss_weights, 0)[batch.masked]
         targets = torch.searchsorted(rows, batch.targets)
         events = LabelledEvents(states, items.float(), targets, self.model.item_side, weights=weights)
-        total = build_objective(self.config).loss(events) / max(1, len(targets))
+        total = self._summed(events, rows) / max(1, len(targets))
         known = (labels >= NUM_SPECIAL_ROWS).sum()
         count = torch.as_tensor(known if num_items_in_batch is None else num_items_in_batch)
         return total * (known / count.clamp(min=1)), output
+
+    def _summed(self, events: LabelledEvents, rows: torch.Tensor) -> torch.Tensor:
+        """The summed loss of events among (candidates,) item indices, with the terms against bias in training."""
+        objective = build_objective(self.config)
+        if self.fairness is None or not self.training:
+            return objective.loss(events)
+        return self.fairness.loss(objective.loss, events, rows)
 
     def _candidates(self, item_ids: torch.Tensor, targets: torch.Tensor) -> Candidates:
         """Represent each needed item once, for histories and candidates.

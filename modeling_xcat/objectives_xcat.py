@@ -28,6 +28,7 @@ class LabelledEvents:
         log_inclusion: (candidates,) log sampling probability; None for the whole catalogue.
         bonus_items: (events, n) indices of candidates whose scores get the repeat bias, or None.
         bonus: (events, n) repeat bias of these candidates.
+        normalised: Whether `items` are results of `item_side` already.
     """
 
     states: torch.Tensor
@@ -39,6 +40,7 @@ class LabelledEvents:
     log_inclusion: torch.Tensor | None = None
     bonus_items: torch.Tensor | None = None
     bonus: torch.Tensor | None = None
+    normalised: bool = False
 
     @property
     def item_vectors(self) -> torch.Tensor:
@@ -99,7 +101,7 @@ class SoftmaxObjective(Objective):
             soft_weight=float(self.config.soft_target_weight),
             log_inclusion=events.log_inclusion,
             weights=events.weights,
-            unit_items=self.config.scoring == "cosine",
+            unit_items=self.config.scoring == "cosine" and not events.normalised,
             bonus_items=events.bonus_items,
             bonus=events.bonus,
             bonus_apart=self.config.repeats == "apart",

@@ -65,6 +65,18 @@ def check_numbers(args: Any) -> None:
         raise ValueError(f"metric_ks is {args.metric_ks}; give at least one cut-off, each 1 or more")
     if args.new_category_weight <= 0:
         raise ValueError(f"new_category_weight is {args.new_category_weight}; give a positive number, such as 2")
+    for name in ("exposure_weight", "group_gap_weight", "flagged_weight"):
+        if getattr(args, name) < 0:
+            raise ValueError(f"{name} is {getattr(args, name)}; give 0 for none, or a positive number, such as 0.1")
+    if not 0 <= args.propensity_power <= 2 or args.propensity_clip < 1:
+        raise ValueError(
+            f"propensity_power is {args.propensity_power} and propensity_clip {args.propensity_clip}; give a power "
+            "from 0 to 2 and a clip of 1 or more"
+        )
+    if bool(args.flagged_weight) != bool(args.flagged):
+        raise ValueError(
+            f"flagged is {args.flagged} and flagged_weight {args.flagged_weight}; give both, or none of them"
+        )
     for name, example in (("learning_rate", 0.001), ("text_encoder_learning_rate", 5e-5)):
         value = getattr(args, name)
         if value is not None and value <= 0:

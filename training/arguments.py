@@ -100,6 +100,46 @@ class XCatTrainingArguments(TrainingArguments):
             "help": "Loss weight of an event whose category is not among the events read, such as 2; 1 for no effect."
         },
     )
+    logit_adjustment: float = field(
+        default=0.0,
+        metadata={
+            "help": "Popularity that the training loss explains and the scores leave out, such as 0.2: this times "
+            "log(1 + training events) is added to the scores in the loss. Higher values list fewer popular items; the "
+            "re-ranking rule logit-adjustment takes the same number without training."
+        },
+    )
+    propensity_power: float = field(
+        default=0.0,
+        metadata={
+            "help": "Loss weight of an event by its item: training events to the power of minus this, with mean 1, "
+            "such as 0.5; 0 for none."
+        },
+    )
+    propensity_clip: float = field(
+        default=10.0, metadata={"help": "Largest of these weights relative to their mean, such as 10."}
+    )
+    fairness_column: str = field(
+        default="long-tail",
+        metadata={"help": "Groups of items for exposure_weight and group_gap_weight: long-tail, or a column (brand)."},
+    )
+    exposure_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "Weight of a penalty on groups whose exposure in a batch differs from their share of the "
+            "catalogue, such as 0.1; 0 for none."
+        },
+    )
+    group_gap_weight: float = field(
+        default=0.0,
+        metadata={"help": "Weight of a penalty on different mean losses of the groups in a batch, such as 0.01."},
+    )
+    flagged: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Items to recommend less: item ids, or conditions such as restricted=true."},
+    )
+    flagged_weight: float = field(
+        default=0.0, metadata={"help": "Weight of a penalty on the probability of flagged items, such as 1."}
+    )
     share_negatives: bool = field(
         default=False,
         metadata={

@@ -24,6 +24,7 @@ from ...tokenization.processing_xcat import XCatProcessor
 from ..argument_checks import check_deciding_metric
 from ..arguments import XCatTrainingArguments
 from ..collators import PackingCollator, QueryCollator
+from ..fairness import fairness_terms
 from ..tuning.asks import fit_asks
 from ..tuning.cold_boost import choose_cold_boost
 from ..tuning.discovery_ranker import LEAST_USERS, discovery_ranker_gain, fit_discovery_ranker
@@ -83,6 +84,7 @@ class NextItemTask(Task):
     def begin(self, trainer: XCatTrainer, model: Any) -> None:
         """Switch the re-rankers off until they are fitted to the trained model."""
         model.share_negatives = trainer.args.share_negatives
+        model.fairness = fairness_terms(trainer.args, trainer.processor.catalogue, model.model.items.item_counts)
         queries = _queries(trainer)
         queries.new_category_weight = trainer.args.new_category_weight
         if trainer.trains_whole and trainer.args.tune_second_stage:
