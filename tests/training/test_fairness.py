@@ -94,4 +94,4 @@ def test_training_with_flagged_items_recommends_them_less(tmp_path: Path) -> Non
         scores = XCatRecommender(start.model, start.processor).score_rows(rows)
         shares.append(scores.softmax(1)[:, popular].mean().item())
         assert "fairness" not in " ".join(start.model.state_dict())
-    assert shares[1] < 0.5 * shares[0]
+    assert shares[1] < 0.7 * shares[0]
