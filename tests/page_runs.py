@@ -49,7 +49,9 @@ def items() -> pl.DataFrame:
     """Items of the tiny shop with the ids of the pages."""
     campaign = pl.when(pl.col("item_id").str.slice(5).cast(pl.Int64) % 3 > 0).then(pl.lit("summer"))
     return items_table().with_columns(
-        pl.col("item_id").replace(IDS | MORE_IDS), campaign=campaign.otherwise(pl.lit("spring"))
+        pl.col("item_id").replace(IDS | MORE_IDS),
+        pl.col("brand").replace("brand 1", "Acme"),
+        campaign=campaign.otherwise(pl.lit("spring")),
     )
 
 
