@@ -26,6 +26,7 @@ ELSEWHERE = {
     r"^RAY_ADDRESS=": "a Ray cluster: tests/serving/test_ray_engine.py and tests/tokenization/out_of_core",
     r"^xcat demo": "minutes: tests/cli/test_demo.py",
     r"^xcat replay ": "a log of drawn lists: tests/workflows/test_replay.py",
+    r"^pytest ": "tests",
 }
 """Commands that these tests leave to others, by a pattern, with the reason and the place."""
 

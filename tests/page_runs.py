@@ -25,7 +25,7 @@ from xcat_rec.training.trainer import XCatTrainer
 from .page_blocks import Block, source_file
 from .pages import ROOT
 from .picture_shop import picture
-from .tiny_shop import events_table, items_table
+from .tiny_shop import ITEMS, events_table, items_table
 
 IDS = {"item-00": "1082185", "item-07": "995242", "item-14": "A", "item-21": "B", "item-28": "C", "item-35": "D"}
 """Item ids of the pages."""
@@ -50,17 +50,16 @@ def items() -> pl.DataFrame:
     campaign = pl.when(pl.col("item_id").str.slice(5).cast(pl.Int64) % 3 > 0).then(pl.lit("summer"))
     return items_table().with_columns(
         pl.col("item_id").replace(IDS | MORE_IDS),
-        pl.col("brand").replace("brand 1", "Acme"),
+        pl.when(pl.int_range(pl.len()) < ITEMS - 2).then(pl.col("brand").replace("brand 1", "Acme")),
         campaign=campaign.otherwise(pl.lit("spring")),
     )
 
 
 def events() -> pl.DataFrame:
-    """Events of the tiny shop with the ids of the pages."""
+    """Events of the tiny shop with the ids of the pages, and a review of each."""
     table = events_table().with_columns(pl.col("item_id").replace(IDS | MORE_IDS), pl.col("user_id").replace(USERS))
-    return table.with_columns(
-        review_text=pl.format("a {} tent", pl.when(pl.col("rating") > 3).then(pl.lit("good")).otherwise(pl.lit("bad")))
-    )
+    word = pl.when(pl.col("rating") > 3).then(pl.lit("good")).otherwise(pl.lit("bad"))
+    return table.with_columns(review_text=pl.format("a {} tent number {}", word, pl.int_range(pl.len())))
 
 
 def write_shop(folder: Path, names: dict[str, str]) -> None:

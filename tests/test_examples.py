@@ -20,7 +20,7 @@ from .pages import QUICK_START, README, table_commands
 
 MIXED = (README, QUICK_START)
 """Pages whose shell and Python blocks continue each other; on other pages they show the same task in two ways."""
-SKIPPED_SHARE = 0.1
+SKIPPED_SHARE = 0.125
 """Largest share of blocks that are not run: installation, the hub, clusters, a server, other libraries."""
 EXTRAS = {
     "docs/adapters.md": "peft", "docs/chat.md": "rjieba", "docs/export.md": "onnxruntime", "docs/fit.md": "optuna",

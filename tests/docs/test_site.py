@@ -22,7 +22,7 @@ def texts() -> dict[str, str]:
 
 def test_every_page_is_in_the_navigation_once() -> None:
     places = [place for _, place in pages.navigation()]
-    assert sorted(places) == sorted(set(pages.pages().values()))
+    assert sorted(places) == sorted(set(pages.pages().values())), "add the page to `nav` in mkdocs.yml"
 
 
 def test_sections_stand_in_their_order() -> None:
