@@ -76,6 +76,8 @@ if TYPE_CHECKING:
     from .workflows.export import export as export
     from .workflows.fit import fit as fit
     from .workflows.fit_result import FitResult as FitResult
+    from .workflows.forget import ForgetResult as ForgetResult
+    from .workflows.forget import forget as forget
     from .workflows.inspect import inspect as inspect
     from .workflows.interests import interests as interests
     from .workflows.item_index import index_items as index_items
@@ -108,6 +110,7 @@ _EXPORTS = {
     "ChatTurn": ".serving.chat.session",
     "Filters": ".modeling_xcat.filters_xcat",
     "FitResult": ".workflows.fit_result",
+    "ForgetResult": ".workflows.forget",
     "ItemKNNConfig": ".modeling_baselines.knn",
     "ItemKNNModel": ".modeling_baselines.knn",
     "ItemRegressionConfig": ".modeling_baselines.knn",
@@ -161,6 +164,7 @@ _EXPORTS = {
     "evaluate_ranker": ".evaluation.ranker_evaluation",
     "export": ".workflows.export",
     "fit": ".workflows.fit",
+    "forget": ".workflows.forget",
     "guess_columns": ".tokenization.tables.column_guess",
     "index_items": ".workflows.item_index",
     "inspect": ".workflows.inspect",

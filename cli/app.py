@@ -39,6 +39,7 @@ COMMANDS = {
     "explain": "Explain why an item is recommended to a user.",
     "chat": "Chat about the catalogue, in English or Chinese.",
     "serve": "Answer requests over HTTP: lists, events, items and users.",
+    "forget": "Delete everything that is stored of users.",
     "replay": "Estimate what other rankings would have earned, from logs.",
     "update": "Fine-tune a checkpoint from the log of xcat serve.",
     "interests": "Print users' interests, found in their texts and ratings.",

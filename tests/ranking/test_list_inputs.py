@@ -26,6 +26,8 @@ def test_the_card_and_the_service_say_the_same() -> None:
 
 def test_only_what_the_model_reads_is_named() -> None:
     own = recommender("off")
-    config = type(own.model.config)(**{**own.model.config.to_dict(), "use_text": False, "num_time_gap_buckets": 0})
+    config = type(own.model.config)(
+        **{**own.model.config.to_dict(), "use_text": False, "ask_length": 0, "num_time_gap_buckets": 0}
+    )
     names = {one.name for one in list_inputs(config, reads_queries=False, policy=False)}
     assert names.isdisjoint({"your query", "content policy", "texts of items", "time"}) and "history" in names
