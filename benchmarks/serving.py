@@ -38,6 +38,8 @@ from xcat_rec.tokenization.vocabulary import ItemVocabulary
 EVENTS = 50
 USERS = 200
 SEED = 0
+QUERY_WORDS = 4
+"""Words of a query: the first ones of the title of an item."""
 WARMING = 2.0
 """Seconds of requests before the first measurement."""
 
@@ -78,7 +80,8 @@ class Requests:
         who = {"history": self.random.choices(self.items, k=EVENTS)} if self.naive else {"user_id": user}
         body: dict[str, Any] = {**who, "k": 10, "explain": self.reasons}
         if kind < 0.30 and self.titles:
-            return "/query", _json({**body, "query": self.random.choice(self.titles)})
+            words = self.random.choice(self.titles).split()
+            return "/query", _json({**body, "query": " ".join(words[:QUERY_WORDS])})
         return "/recommend", _json(body)
 
 

@@ -165,6 +165,7 @@ class ItemConditions:
     def __init__(self, vocabulary: Any, device: torch.device) -> None:
         self._vocabulary, self._device = vocabulary, device
         self._column = lru_cache(maxsize=64)(self._read_column)
+        self._folded_values = lru_cache(maxsize=64)(self._read_folded)
         self.keeping = lru_cache(maxsize=64)(self._keeping)
 
     def numbers(self, column: str) -> torch.Tensor:
@@ -188,30 +189,40 @@ class ItemConditions:
         """
         column, without = self._column(condition.column), condition.operator in EXCLUDING
         if condition.operator.removeprefix(_NOT) in _ORDERS:
-            kept = [found != without for found in _ordered(condition, column)]
+            kept = torch.tensor([*(found != without for found in _ordered(condition, column)), without])
+        elif column.read is not None:
+            kept = torch.tensor([*(found != without for found in _equal_numbers(condition, column)), without])
         else:
-            same = self._equal(condition, column) if column.read is None else _equal_numbers(condition, column)
-            kept = [not found for found in same] if without else same
-        return torch.tensor([*kept, without], dtype=torch.bool, device=self._device)[column.codes]
+            kept = torch.full((len(column.values) + 1,), without)
+            kept[self._equal(condition, column)] = not without
+        return kept.to(self._device)[column.codes]
 
-    def _equal(self, condition: Condition, column: _Column) -> list[bool]:
-        """Whether each value of a column of texts or truth values is one of the condition's."""
+    def _equal(self, condition: Condition, column: _Column) -> list[int]:
+        """Numbers of the values of a column of texts or truth values that are one of the condition's."""
         is_truth = self._type(condition.column) == "bool"
         names = {_folded(value): value for value in condition.values}
         if is_truth:
             names = {_TRUTHS.get(name, name): value for name, value in names.items()}
-        known = {_folded(value): value for value in column.values} | ({"true": "", "false": ""} if is_truth else {})
-        missing = [value for name, value in names.items() if name not in known]
+        known = self._folded_values(condition.column)
+        valid = set(_TRUTHS.values()) if is_truth else set[str]()
+        missing = [value for name, value in names.items() if name not in known and name not in valid]
         is_block = condition.column == "item_id" and condition.operator in EXCLUDING  # of items that are gone, too
         if missing and not is_block:
             _check_values(condition, column)
-            near = [known[name] for name in get_close_matches(_folded(missing[0]), known, n=3)]
+            near = [column.values[known[name][0]] for name in get_close_matches(_folded(missing[0]), known, n=3)]
             shown = [*dict.fromkeys([*near, *sorted(column.values)])][:_NAMED]
             raise ValueError(
                 f"filters: no item has {condition.column} {missing[0]!r}; the column has, for example, "
                 f"{', '.join(map(repr, shown))}"
             )
-        return [_folded(value) in names for value in column.values]
+        return [number for name in names for number in known.get(name, ())]
+
+    def _read_folded(self, name: str) -> dict[str, list[int]]:
+        """The values of a column as they are compared, with their numbers."""
+        found: dict[str, list[int]] = {}
+        for number, value in enumerate(self._column(name).values):
+            found.setdefault(_folded(value), []).append(number)
+        return found
 
     def _read_column(self, name: str) -> _Column:
         columns = self._vocabulary.table.column_names

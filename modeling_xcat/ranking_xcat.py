@@ -13,10 +13,10 @@ BLOCK_SCORES = 1 << 22
 """Maximum scores in memory (16 MiB in float32)."""
 
 CODES_FROM = 50_000
-"""Minimum number of items to use codes for a few queries."""
+"""Minimum number of items, per query, to use codes: with more queries the products take longer than the reading."""
 
-CODED_QUERIES = 32
-"""Maximum number of queries for which codes are used."""
+_FEW = 8
+"""Queries up to which a product is faster the other way round, items times queries."""
 
 _GROUP = 16
 """Items whose best score is compared first."""
@@ -95,7 +95,8 @@ class ItemIndex:
             (queries, k) float32 scores, best first, and their item indices; -inf fills up if the filter leaves fewer
             than k. The order of equal scores is not defined.
         """
-        if self._coded is not None and len(queries) <= CODED_QUERIES and 2 * k <= len(self.items) // _GROUP:
+        is_large = len(queries) * CODES_FROM <= len(self.items)
+        if self._coded is not None and is_large and 2 * k <= len(self.items) // _GROUP:
             return self._search_codes(queries, k, adjust)
         return self._search_blocks(queries, k, adjust)
 
@@ -104,7 +105,9 @@ class ItemIndex:
         best = queries.new_full((len(queries), k), -torch.inf, dtype=torch.float32)
         rows = torch.zeros(len(queries), k, dtype=torch.long, device=queries.device)
         for start in range(self.first_row, len(self.items), block):
-            scores = torch.mm(queries, self.items[start : start + block].T).float()
+            items = self.items[start : start + block]
+            few = len(queries) <= _FEW
+            scores = (torch.mm(items, queries.T).T if few else torch.mm(queries, items.T)).float().contiguous()
             adjust(scores, start)
             values, places = scores.topk(min(k, scores.shape[1]), dim=1)
             best, order = torch.cat([best, values], dim=1).topk(k, dim=1)

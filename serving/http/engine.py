@@ -16,6 +16,7 @@ from pyarrow import ArrowException
 from ...checkpoints.fingerprint import model_fingerprint
 from ...ranking.recommender import XCatRecommender
 from ...ranking.sessions import Sessions
+from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
 from ..feedback import open_feedback
 from ..state import open_state
 from .chats import Chats
@@ -73,7 +74,7 @@ class Engine:
         stamp = None if index is None else stamp_of(index)
         loaded = recommender or XCatRecommender.from_pretrained(checkpoint, index=index)
         loaded.sessions = Sessions(loaded, self.log)
-        loaded.recommend([], k=1)  # the first request must not pay for what is computed once
+        _warm(loaded)
         watched = None if index is None else WatchedIndex(index, loaded, stamp)
         return Deployment(checkpoint, loaded, model_fingerprint(loaded.model), index, watched)
 
@@ -332,3 +333,12 @@ def _of_call(lists: list[MadeList | Exception]) -> list[MadeList] | Exception:
 
 def _path(given: str | None) -> Path | None:
     return None if given is None else Path(given)
+
+
+def _warm(recommender: XCatRecommender) -> None:
+    """Compute what is computed once, so that the first requests do not wait for it."""
+    recommender.recommend([], k=1)
+    first = recommender.vocabulary.decode([NUM_SPECIAL_ROWS])
+    asks = recommender.model.model.asks
+    query = "a" if asks is not None and asks.is_fitted else None
+    recommender.recommend(first, k=1, query=query, explain=False, exclude_seen=False)
