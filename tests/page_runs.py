@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -172,8 +172,10 @@ def _run_command(words: list[str], block: Block, patch: pytest.MonkeyPatch, serv
     line = shlex.join(words)
     if words[0] == "python":
         patch.setattr(sys, "argv", words[1:])
-        with suppress(SystemExit):
+        try:
             runpy.run_path(str(ROOT / words[1]), run_name="__main__")
+        except SystemExit as end:
+            assert not end.code, f"{block.place}: {line}"
     elif words[0] == "curl":
         address = [word.replace("localhost:8000", os.environ["XCAT_PAGE_SERVICE"]) for word in words[1:]]
         done = subprocess.run(["curl", "-sS", "--fail", *address], capture_output=True, text=True, check=False)
