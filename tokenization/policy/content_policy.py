@@ -11,13 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from .patterns import SPAM, spam_patterns
+from .folding import plain_text, revealed_texts
+from .patterns import HATE, SPAM, found_patterns
 from .word_lists import WordFinder, WordList, package_lists
 
 Outcome = Literal["allowed", "sensitive", "blocked"]
 OUTCOMES: Mapping[str, Outcome] = {
     "alcohol": "sensitive", "tobacco": "sensitive", "adult": "sensitive", "medicine": "sensitive",
-    "weapons": "sensitive", "loss": "sensitive", "hate": "blocked", SPAM: "blocked",
+    "weapons": "sensitive", "loss": "sensitive", HATE: "blocked", SPAM: "blocked",
 }  # fmt: skip
 """Outcomes of the categories of the package's lists."""
 _RANK = {"allowed": 0, "sensitive": 1, "blocked": 2}
@@ -144,8 +145,11 @@ class ContentPolicy:
 
     def _matches(self, text: str) -> list[Match]:
         found = [Match(one.category, one.word, one.hidden, one.certain) for one in self._finder.find(text)]
-        normal = unicodedata.normalize("NFKC", text)
-        return found + [Match(SPAM, name) for name in spam_patterns(normal)]
+        plain = dict.fromkeys(found_patterns(unicodedata.normalize("NFKC", text)))
+        plain |= dict.fromkeys(pair for pair in found_patterns(plain_text(text)) if pair[0] == HATE)
+        hidden = {pair for reading in revealed_texts(text) for pair in found_patterns(reading) if pair[0] == HATE}
+        found += [Match(*pair) for pair in plain]
+        return found + [Match(*pair, hidden=True) for pair in sorted(hidden - set(plain))]
 
     @cached_property
     def _finder(self) -> WordFinder:

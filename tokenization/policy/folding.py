@@ -30,7 +30,7 @@ _SPREAD = re.compile(rf"(?<![^\W_])[^\W_{HAN}]({_SEPARATOR}|\s)[^\W_{HAN}](?![^\
 _BROKEN = re.compile(rf"[^\W\d_{HAN}]+(?:[.*_~|·•+^\-][^\W\d_{HAN}]+)+")
 """Parts of a word with a sign between: vod*ka, wh-isky."""
 _HAN_SPREAD = re.compile(
-    rf"[{HAN}](?:[^\w\s，。、；：！？,;:!?()（）《》“”]{{1,3}}[{HAN}])+|[{HAN}](?:\s[{HAN}](?![{HAN}])){{2,}}"
+    rf"[{HAN}a-z](?:[^\w\s，。、；：！？,;:!?()（）《》“”'&%$@#=]{{1,3}}[{HAN}a-z](?![a-z]))+|[{HAN}](?:\s[{HAN}](?![{HAN}])){{2,}}"
 )
 """Single Han characters with an unusual sign or a blank between."""
 _REPEATED = re.compile(r"([^\W\d_])\1{2,}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -147,7 +147,7 @@ class WordFinder:
         places = self._places(plain)
         found = dict.fromkeys(Found(one.category, one.word, False, one.certain) for one in self._meant(places, plain))
         known = {words_joined(phrase.word) for phrase, *_ in places}
-        for reading in revealed_texts(text):
+        for reading in (*revealed_texts(text), *self._unmasked(plain)):
             for one in self._meant(self._places(reading), reading):
                 if len(one.word) >= one.least_hidden and words_joined(one.word) not in known:
                     found[Found(one.category, one.word, True, one.certain)] = None
@@ -190,6 +190,21 @@ class WordFinder:
                 continue
             if phrase.certain or not self._context[phrase.category] & stems:
                 yield phrase
+
+    def _unmasked(self, folded: str) -> list[str]:
+        """A text with its masked words as words of the lists of the same length, if there are any."""
+        reading = folded
+        for pattern in masked_words(folded):
+            matching = re.compile(pattern.replace("?", "."))
+            word = next((one for one in self._words_of_phrases if matching.fullmatch(one)), None)
+            if word is not None:
+                reading = re.sub(re.escape(pattern).replace(r"\?", r"[*#_]"), word, reading)
+        return [] if reading == folded else [reading]
+
+    @cached_property
+    def _words_of_phrases(self) -> list[str]:
+        words = {word for phrases in self._phrases.values() for one in phrases for word in words_of(one.word)}
+        return sorted(word for word in words if len(word) >= _LEAST_MASKED)
 
     def _masked(self, text: str) -> Iterable[tuple[str, str]]:
         """Words with letters replaced by signs: single words of the lists of the same length."""
