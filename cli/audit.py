@@ -37,6 +37,7 @@ def audit(
     causal: Annotated[
         bool, typer.Option("--causal", help="Also measure lists of changed histories, and effects of promotions.")
     ] = False,
+    card: Annotated[bool, typer.Option("--card", help="Also write the results into the checkpoint's card.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Audit a checkpoint's lists, beside popularity: popularity bias, exposure, and quality for groups of users.
@@ -64,7 +65,8 @@ def audit(
     found = audit_of(
         checkpoint, data, output, items=items, events=events, columns=columns, time_format=time_format,
         encoding=encoding, unknown_items=unknown_items, missing_users=missing_users, k=k, draws=draws,
-        temperature=temperature, revision=revision, rerank=rerank, explore=explore, causal=causal, split=split,
+        temperature=temperature, revision=revision, rerank=rerank, explore=explore, causal=causal, card=card,
+        split=split,
     )  # fmt: skip
     _show(found)
     if json_output:

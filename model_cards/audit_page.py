@@ -57,7 +57,7 @@ def audit_page(
         sections |= {
             f"{begin}popularity": about + _popularity(found, k),
             f"{begin}expected exposure": _exposure(found),
-            f"{begin}groups of items": "\n".join(_group(group) for group in audit.groups),
+            f"{begin}groups of items": _calibration(found) + "\n".join(_group(group) for group in audit.groups),
             f"{begin}groups of users": _users(audit, k),
         }
     if history is not None:
@@ -86,15 +86,21 @@ def _legend(k: int) -> str:
 
 
 def _popularity(found: PurposeAudit, k: int) -> str:
-    head = ("model", f"NDCG@{k}", "balanced", "ARP", "APLT", "ACLT", "Gini", "entropy", "coverage")
-    rows = []
+    quality, lists = [], []
     for name, audit in found.models.items():
-        bias = audit.popularity
-        rows.append([
-            plain_text(name), interval_cell(audit.quality), interval_cell(audit.balanced.ndcg),
-            interval_cell(bias.arp, ".1f"), interval_cell(bias.aplt), interval_cell(bias.aclt, ".2f"),
-            f"{bias.gini:.3f}", f"{bias.entropy:.3f}", f"{bias.coverage:.3f}",
+        bias, shown = audit.popularity, plain_text(name)
+        quality.append([shown, *map(interval_cell, (audit.quality, audit.balanced.ndcg))])
+        lists.append([
+            shown, interval_cell(bias.arp, ".1f"), interval_cell(bias.aplt), interval_cell(bias.aclt, ".2f"),
         ])  # fmt: skip
+    even = [
+        [plain_text(name), *(f"{value:.3f}" for value in (bias.gini, bias.entropy, bias.coverage))]
+        for name, bias in ((name, audit.popularity) for name, audit in found.models.items())
+    ]
+    tables = "\n".join((
+        table(("model", f"NDCG@{k}", "balanced"), quality), table(("model", "ARP", "APLT", "ACLT"), lists),
+        table(("model", "Gini", "entropy", "coverage"), even),
+    ))  # fmt: skip
     charts = [interval_chart("Share of long-tail items", {
         **{name: (audit.popularity.aplt.mean, audit.popularity.aplt) for name, audit in found.models.items()},
         "histories": (found.history_tail.mean, found.history_tail),
@@ -108,7 +114,7 @@ def _popularity(found: PurposeAudit, k: int) -> str:
         }
         charts.append(f"<h3>Recall by popularity of the target: {plain_text(name)}</h3>")
         charts.append(interval_chart("Recall", drawn, "tenth of the catalogue") or "<p>No target was found.</p>")
-    return table(head, rows) + "\n<h3>Share of long-tail items</h3>" + "\n".join(charts)
+    return tables + "\n<h3>Share of long-tail items</h3>" + "\n".join(charts)
 
 
 def _exposure(found: PurposeAudit) -> str:
@@ -120,6 +126,21 @@ def _exposure(found: PurposeAudit) -> str:
                 cells = [interval_cell(part) for part in (exposure.loss, exposure.disparity, exposure.relevance)]
                 rows.append([plain_text(shown), *cells])
     return table(("lists", "EE-L", "EE-D", "EE-R"), rows)
+
+
+def _calibration(found: PurposeAudit) -> str:
+    rows = [
+        [plain_text(name), interval_cell(one.divergence), "" if one.lost_second is None else
+         interval_cell(one.lost_second, ".1%")]
+        for name, audit in found.models.items() if (one := audit.calibration) is not None
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    about = (
+        "<p>Calibration: divergence of a list's categories from those of the user's own history, in nats, and the "
+        "share of users whose second most frequent category is not in the list.</p>"
+    )
+    return "<h3>Calibration</h3>" + about + table(("model", "divergence", "second category lost"), rows)
 
 
 def _group(group: GroupExposure) -> str:

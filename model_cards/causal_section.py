@@ -12,7 +12,8 @@ def history_section(found: HistoryImportance, k: int) -> str:
     """Lists of changed histories, as HTML."""
     about = (
         f"<p>Lists of {found.num_users:,} of {found.num_all_users:,} users, if their histories had been different. "
-        f"With whole histories NDCG@{k} is {interval_cell(found.whole)}. The changes show what the model relies on, "
+        f"With whole histories NDCG@{k} is {found.whole.mean:.3f} ({found.whole.low:.3f} to {found.whole.high:.3f}). "
+        "The changes show what the model relies on, "
         "not what users would have bought.</p>"
     )
     rows = [

@@ -17,6 +17,7 @@ from ..evaluation.audits.popularity import SHORT_HEAD
 from ..evaluation.baseline_names import POPULARITY
 from ..evaluation.purposes import PURPOSES
 from ..evaluation.ranker_evaluation import RankingReport, evaluate_ranker
+from ..model_cards.audit_card import audit_card_section, check_audit_card, write_audit_section
 from ..model_cards.audit_page import audit_page
 from ..modeling_xcat.arguments_xcat import whole_number
 from ..ranking.recommender import XCatRecommender
@@ -95,6 +96,7 @@ def audit(
     rerank: str | Sequence[str | Reranker] | None = None,
     explore: Explore | float | None = None,
     causal: bool = False,
+    card: bool = False,
     **options: Any,
 ) -> AuditResult:
     """Audit the lists of a checkpoint, beside popularity, on the test split, like `xcat audit`.
@@ -121,6 +123,8 @@ def audit(
         explore: Likewise.
         causal: Whether to measure, too, lists of changed histories and, if the data have promotions in stores, their
             effects on purchases.
+        card: Whether to write the metrics and findings into the card of the checkpoint's folder, in place of those of
+            an earlier audit.
         **options: Fields of `PreparationOptions` about events, such as `split`.
 
     Returns:
@@ -134,6 +138,7 @@ def audit(
         audit("CKPT", "my-shop", "AUDIT").findings
     """
     check_audit(k, draws, temperature, output)
+    place = _card_folder(checkpoint) if card else None
     if not isinstance(checkpoint, XCatRecommender):
         checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     rules = rules_of_request(rerank, explore, checkpoint.rerankers)
@@ -158,7 +163,19 @@ def audit(
     result = AuditResult(purposes, findings, judged.data, k, draws, temperature, folder, causes)
     if folder is not None:
         _write(result, folder, shop.name)
+    if place is not None:
+        facts = {**_facts(result, shop.name), "Re-ranking rules": ", ".join(map(repr, rules)) or "none"}
+        write_audit_section(place, audit_card_section(purposes, k, facts, _sentences(result)))
     return result
+
+
+def _card_folder(checkpoint: object) -> Path:
+    """The folder of a checkpoint whose card is written."""
+    if isinstance(checkpoint, XCatRecommender):
+        raise ValueError("card is True, and the checkpoint is a recommender; give its folder, or leave card out")
+    folder = Path(str(checkpoint))
+    check_audit_card(folder)
+    return folder
 
 
 def check_audit(k: int, draws: int, temperature: float, output: str | os.PathLike[str] | None) -> None:
@@ -209,15 +226,23 @@ def _users(recommender: XCatRecommender, data: EvaluationData, shop: ShopTables)
 def _write(result: AuditResult, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = {"data": name, **result.to_dict()}
-    facts = {
-        "Data": name, "Split": f"{result.data.options.split}, {result.data.part}", "Items per list": result.k,
-        "Drawn lists per user": f"{result.draws}, at temperature {result.temperature:g}",
-    }  # fmt: skip
-    findings = [(f"{one.text} {one.remedy}") for one in result.findings]
     causal, notes = result.causal, list(result.data.notes)
     history, promotions = (None, None) if causal is None else (causal.history, causal.promotions)
     notes += [causal.note] if causal is not None and causal.note else []
-    page = audit_page(result.purposes, result.k, own=MODEL_NAME, title=f"Audit of XCat on {name}", facts=facts,
-                      findings=findings, notes=notes, history=history, promotions=promotions)  # fmt: skip
+    page = audit_page(
+        result.purposes, result.k, own=MODEL_NAME, title=f"Audit of XCat on {name}", facts=_facts(result, name),
+        findings=_sentences(result), notes=notes, history=history, promotions=promotions,
+    )  # fmt: skip
     for file, text in zip(AUDIT_FILES, (json.dumps(content, indent=1, ensure_ascii=False) + "\n", page), strict=True):
         (folder / file).write_text(text, encoding="utf-8", errors="replace")
+
+
+def _facts(result: AuditResult, name: str) -> dict[str, object]:
+    return {
+        "Data": name, "Split": f"{result.data.options.split}, {result.data.part}", "Items per list": result.k,
+        "Drawn lists per user": f"{result.draws}, at temperature {result.temperature:g}",
+    }  # fmt: skip
+
+
+def _sentences(result: AuditResult) -> list[str]:
+    return [f"{one.text} {one.remedy}" for one in result.findings]

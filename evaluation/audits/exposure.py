@@ -139,18 +139,36 @@ def audit_popularity(lists: Sequence[Sequence[int]] | np.ndarray, counts: np.nda
         >>> audit_popularity([[2, 3], [2, 4]], np.array([0, 0, 6, 2, 0]))
         PopularityAudit(average=3.5, head=0.5, cold=0.25, gini=0.16666666666666666)
     """
-    users, items = flat_lists(lists, len(counts))
+    items = flat_lists(lists, len(counts))[1]
     if not len(items):
         return PopularityAudit(*[float("nan")] * 4)
-    popularity = np.asarray(counts, dtype=np.float64)
-    sizes = np.bincount(users)
-    averages = np.bincount(users, weights=popularity[items])[sizes > 0] / sizes[sizes > 0]
     return PopularityAudit(
-        average=float(averages.mean()),
+        average=float(np.nanmean(events_per_list(lists, counts))),
         head=float(np.isin(items, head_rows(counts)).mean()),
-        cold=float((popularity[items] == 0).mean()),
+        cold=float((np.asarray(counts)[items] == 0).mean()),
         gini=gini(np.bincount(items, minlength=len(counts))[NUM_SPECIAL_ROWS:]),
     )
+
+
+def events_per_list(lists: Sequence[Sequence[int]] | np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mean of the training events of each list's items, the popularity of a list in the card and in the audit.
+
+    Args:
+        lists: Item indices of each list; special rows are left out.
+        counts: (rows,) training events per item.
+
+    Returns:
+        (lists,) means; NaN for lists without items.
+
+    Example:
+        >>> events_per_list([[2, 3], [3, 0], []], np.array([0, 0, 8, 2])).tolist()
+        [5.0, 2.0, nan]
+    """
+    users, items = flat_lists(lists, len(counts))
+    sizes = np.bincount(users, minlength=len(lists)).astype(np.float64)
+    sizes[sizes == 0] = np.nan
+    means: np.ndarray = np.bincount(users, np.asarray(counts, dtype=np.float64)[items], len(lists)) / sizes
+    return means
 
 
 def head_rows(counts: np.ndarray) -> np.ndarray:

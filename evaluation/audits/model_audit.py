@@ -14,6 +14,7 @@ from ..bootstrap import Interval, confidence_interval
 from ..propensities import BalancedQuality, balanced_quality
 from ..purposes import DISCOVER, NEXT
 from ..ranker_evaluation import RankingReport
+from .calibration import ListCalibration, list_calibration
 from .group_attention import GroupExposure, group_exposure
 from .item_exposure import ExpectedExposure, expected_exposure
 from .popularity import PopularityBias, popularity_bias, tail_per_user
@@ -54,6 +55,7 @@ class ModelAudit:
         drawn: Expected exposure of lists that are drawn at random; None if none were drawn.
         groups: Exposure of brands, categories and price bands.
         users: Quality for groups of users.
+        calibration: Categories of the lists beside those of the histories; None without categories.
     """
 
     quality: Interval
@@ -63,6 +65,7 @@ class ModelAudit:
     drawn: ExpectedExposure | None
     groups: tuple[GroupExposure, ...]
     users: tuple[GroupQuality, ...]
+    calibration: ListCalibration | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,7 @@ def _audit_model(
         drawn=expected_exposure(drawn, targets, allowed) if drawn else None,
         groups=group_exposure(lists, users.histories, users.vocabulary),
         users=quality_gaps(values, lengths, users.columns),
+        calibration=list_calibration(lists, users.histories, users.vocabulary.category_codes),
     )
 
 

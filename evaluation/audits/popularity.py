@@ -11,7 +11,7 @@ from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
 from ..bootstrap import Interval, confidence_interval, confidence_intervals
 from ..ranks import pad_targets
 from ..recommendation_ranking.ranking_metrics import per_user_metrics
-from .exposure import flat_lists, gini
+from .exposure import events_per_list, flat_lists, gini
 
 SHORT_HEAD = 0.8
 """Share of the training events that the short head has; all other items are the long tail."""
@@ -87,9 +87,10 @@ def tail_per_user(lists: Sequence[Sequence[int]] | np.ndarray, counts: np.ndarra
     users, items = flat_lists(lists, len(counts))
     sizes = np.bincount(users, minlength=len(lists)).astype(np.float64)
     sizes[sizes == 0] = np.nan
-    events = np.bincount(users, np.asarray(counts, dtype=np.float64)[items], len(lists))
     numbers = np.bincount(users, tail_rows(counts)[items].astype(np.float64), len(lists))
-    return np.stack([events / sizes, numbers / sizes, np.where(np.isnan(sizes), np.nan, numbers)], axis=1)
+    return np.stack(
+        [events_per_list(lists, counts), numbers / sizes, np.where(np.isnan(sizes), np.nan, numbers)], axis=1
+    )
 
 
 def tail_rows(counts: np.ndarray) -> np.ndarray:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 import xcat_rec
+from xcat_rec.evaluation.audits.exposure import audit_popularity
 from xcat_rec.evaluation.audits.popularity import tail_per_user
 from xcat_rec.evaluation.audits.promotion_effects import promotion_effects
+from xcat_rec.model_cards.audit_card import BEGIN, END
 from xcat_rec.model_cards.causal_section import promotions_section
 
 from ..cli.commands import refused, run
@@ -96,3 +99,25 @@ def test_causes_with_and_without_promotions(
     shown = promotions_section(promotions)
     assert "do not rely on this effect" in shown and "would have happened anyway" in shown
     assert shown.count("expected 0") == 6 and all(one.split(":")[0][:40] in shown for one in promotions.assumptions)
+
+
+def test_the_card_gets_the_section_and_its_numbers_agree(places: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(places[0], tmp_path / "checkpoint")
+    with pytest.raises(ValueError, match=r"no README\.md with a heading Audit; give the folder"):
+        xcat_rec.audit(folder, places[1], card=True)
+    card = folder / "README.md"
+    card.write_text("# Model\n\n## Audit\n\nTables of training.\n\n## Training\n\nText.\n", encoding="utf-8")
+    for rule in ("popularity-discount=1", None):
+        found = xcat_rec.audit(folder, places[1], draws=0, card=True, rerank=rule)
+    text = card.read_text(encoding="utf-8")
+    assert text.count("### Lists in detail") == 1 == text.count(BEGIN) and "PopularityDiscount" not in text
+    assert text.index("Tables of training.") < text.index(BEGIN) < text.index(END) < text.index("## Training")
+    own = found.purposes["next"].models["XCat"]
+    assert f"| XCat | {own.quality.mean:.4f} [" in text and f"| {own.popularity.arp.mean:,.1f} [" in text
+    report = xcat_rec.evaluate(folder, places[1], ks=[10]).report
+    counts = xcat_rec.load(folder).model.model.items.item_counts.cpu().numpy()
+    assert report.top is not None  # the tables of training and the section have one definition of popularity
+    assert audit_popularity(report.top, counts).average == pytest.approx(own.popularity.arp.mean, abs=1e-9)
+    assert audit_popularity(report.top, counts).gini == pytest.approx(own.popularity.gini, abs=1e-9)
+    with pytest.raises(ValueError, match="is a recommender; give its folder"):
+        xcat_rec.audit(xcat_rec.load(folder), places[1], card=True)
