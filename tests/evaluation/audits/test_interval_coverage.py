@@ -30,9 +30,9 @@ def test_popularity_of_lists() -> None:
 def test_gaps_between_groups_of_users() -> None:
     generator, ends = np.random.default_rng(1), ([], [])  # type: ignore[var-annotated]
     for _ in range(REPEATS):
-        few = generator.random(USERS) < 0.5
-        values = generator.beta(2, 5, size=USERS) + 0.1 * few
-        gap = quality_gaps(values, np.where(few, 3, 9), samples=SAMPLES)[0].gap
+        few = generator.random(300) < 0.5
+        values = generator.beta(2, 5, size=300) + 0.1 * few
+        gap = quality_gaps(values, np.where(few, 3, 9), samples=300)[0].gap
         ends[0].append(gap.low)
         ends[1].append(gap.high)
     assert 0.92 < covered(*ends, 0.1) < 0.98
