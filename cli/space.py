@@ -15,10 +15,10 @@ def space(
     title: Annotated[str | None, typer.Option(help="Title of the page, such as 'Gift finder'.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
-    """Write a Space: a Gradio app, its requirements and the README with the settings the hub reads.
+    """Write a Space: the page of `xcat web`, its requirements and the README with the settings the hub reads.
 
-    A folder is copied into the Space. A repository is loaded by its id at its current commit. The page runs the code
-    stored with the weights, so it does not need xcat-rec; read that code first if the checkpoint is not yours.
+    A folder is copied into the Space. A repository is loaded by its id at its current commit. The Space has a copy of
+    the part of xcat-rec that the page needs, so it does not run the code of the repository.
 
     Examples:
 

@@ -5,25 +5,30 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from huggingface_hub import ModelCard
-from transformers.dynamic_module_utils import get_relative_import_files
 
 from ..evaluation.modules import GRADIO
 from ..modeling_xcat.hub_xcat import CARRIED
 from ..modeling_xcat.pushing_xcat import shared_files
 from ..modeling_xcat.saving_xcat import CARD_FILE, written_whole
-from . import space_catalogue
-from .space_app import BODY, SETTINGS
+from .space_app import APP
 
 CHECKPOINT_FOLDER = "checkpoint"
 REQUIRED = ("numpy", "pyarrow", "transformers")
 """Packages that the code of a checkpoint imports, besides torch."""
+OF_PAGE = (*REQUIRED, "polars", "prometheus-client", "selectolax", "torch")
+"""Packages that the page imports, besides gradio."""
+ROOMS = (
+    "catalogue", "checkpoints", "evaluation", "exporting", "modeling_baselines", "modeling_xcat", "ranking", "serving",
+    "tokenization",
+)  # fmt: skip
+"""Rooms of the package that the page needs: those below training."""
+_PACKAGE = Path(__file__).parent.parent
 
 README = """---
 title: {title}
@@ -39,7 +44,7 @@ pinned: false
 # {plain_title}
 
 Recommends items to a history of items with {source}, a model made with xcat-rec.
-The package xcat-rec is not needed: the page runs the code stored with the weights.
+The page is that of `xcat web`. The part of the package xcat-rec that it needs is in the folder `xcat_rec`.
 Start it here with `pip install -r requirements.txt` and `python app.py`.
 """
 INTERESTS = "The model was trained with users' interests. The page does not read interests; the package xcat-rec does."
@@ -77,17 +82,15 @@ def write_space(files: SpaceFiles, output: Path) -> list[str]:
     fields = {
         "checkpoint": repr(files.repository or CHECKPOINT_FOLDER),
         "revision": repr(files.revision),
-        "title": repr(title),
+        "name": repr(name),
+        "title": repr(files.title),
     }
-    config = json.loads((files.folder / "config.json").read_text(encoding="utf-8"))
-    if "custom_pipelines" not in config:
-        raise ValueError(
-            f"{files.repository or files.folder} has no pipeline next to its weights: an earlier version saved "
-            "it; load it with XCatRecommender.from_pretrained, and save its model and processor again"
-        )
     with written_whole(output) as unfinished:
-        (unfinished / "app.py").write_text(SETTINGS.format(**fields) + BODY, encoding="utf-8")
-        shutil.copyfile(space_catalogue.__file__, unfinished / "catalogue.py")
+        (unfinished / "app.py").write_text(APP.format(**fields), encoding="utf-8")
+        for source in package_files():
+            copy = unfinished / "xcat_rec" / source.relative_to(_PACKAGE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
         (unfinished / "requirements.txt").write_text(requirements(), encoding="utf-8")
         readme = README.format(
             licence=card_licence(files.folder),
@@ -102,7 +105,7 @@ def write_space(files: SpaceFiles, output: Path) -> list[str]:
         (unfinished / "README.md").write_text(readme, encoding="utf-8")
         if files.repository is None:
             (unfinished / CHECKPOINT_FOLDER).mkdir()
-            for path in (*shared_files(files.folder, CARRIED), *code_files(files.folder, config)):
+            for path in shared_files(files.folder, CARRIED):
                 shutil.copyfile(files.folder / path, unfinished / CHECKPOINT_FOLDER / path)
     return sorted(path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file())
 
@@ -122,30 +125,16 @@ def reads_interests(folder: Path) -> bool:
     return "interests" in config.get("memory_sources", ())
 
 
-def code_files(folder: Path, config: Mapping[str, Any]) -> list[str]:
-    """Names of the code files in a checkpoint's settings, and of the files that they import.
-
-    Args:
-        folder: The checkpoint.
-        config: Content of its config.json.
-
-    Raises:
-        OSError: If a file is missing.
-    """
-    processor = json.loads((folder / "processor_config.json").read_text(encoding="utf-8"))
-    named = [*config.get("auto_map", {}).values(), *processor.get("auto_map", {}).values()]
-    named += [task["impl"] for task in config["custom_pipelines"].values()]
-    modules = {folder / f"{name.partition('.')[0]}.py" for name in named}
-    missing = sorted(path.name for path in modules if not path.is_file())
-    if missing:
-        raise OSError(f"{folder} lacks its code ({', '.join(missing)}); save its model and processor again")
-    imported = {Path(path) for module in modules for path in get_relative_import_files(module)}
-    return sorted(path.name for path in modules | imported)
+def package_files() -> Iterator[Path]:
+    """The files of this package that the page needs."""
+    yield from sorted(path for path in _PACKAGE.glob("*") if path.suffix == ".py" or path.name == "LICENSE")
+    for room in ROOMS:
+        yield from sorted((_PACKAGE / room).rglob("*.py"))
 
 
 def requirements() -> str:
     """Requirements of the Space, with the installed versions. The hub installs that gradio itself."""
-    lines = sorted([f"gradio=={GRADIO}", *pinned(("torch", *REQUIRED))])
+    lines = sorted([f"gradio=={GRADIO}", *pinned(OF_PAGE)])
     return "\n".join(["--extra-index-url https://download.pytorch.org/whl/cpu", *lines, ""])
 
 

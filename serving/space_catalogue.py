@@ -1,14 +1,10 @@
-"""The catalogue of a Space: search, prices and pictures of its items, and recommendations as HTML.
-
-Self-contained: `xcat space` copies this file into the Space, as `catalogue.py`.
-"""
+"""The catalogue as visitors of a page see it: search, titles, prices and pictures of its items."""
 
 from __future__ import annotations
 
 import base64
-import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -143,40 +139,6 @@ def picture_address(value: Any) -> str | None:
         return kind and f"data:image/{kind};base64,{base64.b64encode(value).decode()}"
     inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     return next((found for one in inside if (found := picture_address(one))), None)
-
-
-def cards(found: Sequence[Mapping[str, Any]], catalogue: Catalogue, note: str, scores: bool = True) -> str:
-    """Recommendations as HTML: a note, and a card per item with picture, title, category, price and reasons.
-
-    Args:
-        found: Recommendations, as the pipeline returns them.
-        catalogue: The catalogue.
-        note: Input that the list was computed from.
-        scores: Whether to show scores.
-    """
-    pictures = [catalogue.picture(one["item_id"]) for one in found]
-    parts = [f'<p class="xcat-note">{html.escape(note)}</p>']
-    for place, (one, picture) in enumerate(zip(found, pictures, strict=True), start=1):
-        image = ""
-        if picture:
-            image = (
-                f'<img src="{html.escape(picture)}" alt="" loading="lazy" referrerpolicy="no-referrer" '
-                "onerror=\"this.style.visibility='hidden'\">"
-            )
-        elif any(pictures):
-            image = '<span class="xcat-blank"></span>'
-        facts = [one["category"], catalogue.price(one["item_id"]), one["item_id"]]
-        if scores:
-            facts.append(f"score {one['score']:.3f}")
-        named = ((reason_name(why["title"], why["item_id"], one["item_id"]), why) for why in one["because"])
-        reasons = ", ".join(f"{title} ({why['weight']:.0%})" for title, why in named)
-        lines = [
-            f"<b>{place}. {html.escape(str(one['title']))}</b>",
-            f"<span>{html.escape(' · '.join(str(fact) for fact in facts if fact))}</span>",
-            f"<span>because of {html.escape(reasons)}</span>" if reasons else "",
-        ]
-        parts.append(f'<div class="xcat-card">{image}<div>{"".join(lines)}</div></div>')
-    return "\n".join(parts)
 
 
 def reason_name(title: str, item_id: str, recommended: str) -> str:

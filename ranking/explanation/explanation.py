@@ -138,26 +138,27 @@ class Explanation:
         """Convert to plain values, for JSON; `sentence` is among them."""
         return {**asdict(self), "notes": list(self.notes), "sentence": self.sentence}
 
-    def heat_map(self, file: str | os.PathLike[str] | None = None) -> str:
+    def heat_map(self, file: str | os.PathLike[str] | None = None, *, width: int | None = None) -> str:
         """The influences as a picture: events and words, blue for support and red for the opposite.
 
         Args:
             file: SVG file to write, too.
+            width: Width in pixels, such as 340 for a telephone; None for 760.
 
         Returns:
             The SVG, which needs no other file and no network.
 
         Raises:
-            ValueError: If the name of the file does not end in .svg.
+            ValueError: If the name of the file does not end in .svg, or the width is too small.
             OSError: If there is no such folder, or the file cannot be written.
         """
-        from .heat_map import svg_of
+        from .heat_map import WIDTH, svg_of
 
         if file is not None and Path(file).suffix.lower() != ".svg":
             raise ValueError(f"file {os.fspath(file)!r}: a heat map is an SVG; give a name that ends in .svg")
         if file is not None and not Path(file).parent.is_dir():
             raise FileNotFoundError(f"file {os.fspath(file)!r}: there is no folder {Path(file).parent}; make it first")
-        drawn = svg_of(self)
+        drawn = svg_of(self, WIDTH if width is None else width)
         if file is not None:
             Path(file).write_text(drawn, encoding="utf-8")
         return drawn

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from .explanation import Explanation, WordInfluence
 
 WIDTH = 760
-"""Width of a picture in pixels; the height depends on its content."""
+"""Width of a picture in pixels, unless another one is given; the height depends on its content."""
+NARROWEST = 280
+"""Narrowest picture in pixels."""
+_ROOM = 160
+"""Pixels that a title has at least; a note that leaves it less is on a line of its own."""
 _MARGIN, _LINE, _SIZE, _BAR = 24, 26, 14, 120
 _SUPPORT, _AGAINST = (33, 102, 172), (178, 24, 43)
 """Colours of influences that raise and lower the score (blue and red of ColorBrewer RdBu)."""
@@ -49,9 +53,14 @@ _LABELS = {
 
 
 class _Canvas:
-    """Collects shapes from top to bottom."""
+    """Collects shapes from top to bottom.
 
-    def __init__(self) -> None:
+    Args:
+        width: Width in pixels.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width, self.inside = width, width - 2 * _MARGIN
         self.shapes: list[str] = []
         self.top: float = _MARGIN
 
@@ -72,7 +81,7 @@ class _Canvas:
     def heading(self, text: str) -> None:
         """Write a heading below what is there."""
         self.top += 0.5 * _LINE
-        self.text(_MARGIN, text, size=12, colour="#666")
+        self.text(_MARGIN, text, size=12, colour="#595959")
         self.top += _LINE
 
     def svg(self) -> str:
@@ -80,24 +89,30 @@ class _Canvas:
         height = self.top + _MARGIN
         inside = "\n".join(self.shapes)
         return (
-            f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{height:.0f}' "
-            f"viewBox='0 0 {WIDTH} {height:.0f}' {_FONT}>\n<rect width='100%' height='100%' fill='white'/>\n"
+            f"<svg xmlns='http://www.w3.org/2000/svg' width='{self.width}' height='{height:.0f}' "
+            f"viewBox='0 0 {self.width} {height:.0f}' {_FONT}>\n<rect width='100%' height='100%' fill='white'/>\n"
             f"{inside}\n</svg>\n"
         )
 
 
-def svg_of(found: Explanation) -> str:
+def svg_of(found: Explanation, width: int = WIDTH) -> str:
     """Draw an explanation: the item, its place, the items of the history and the words, coloured by influence.
 
     Args:
         found: The explanation.
+        width: Width in pixels.
+
+    Raises:
+        ValueError: If the width is below `NARROWEST`.
     """
-    labels, canvas = _LABELS[found.language], _Canvas()
+    if width < NARROWEST:
+        raise ValueError(f"width is {width}; give {NARROWEST} pixels or more")
+    labels, canvas = _LABELS[found.language], _Canvas(width)
     place = f"{found.probability:.1%}" if found.probability is not None else f"#{found.rank:,}"
-    canvas.text(_MARGIN, fitted(f"{place}  {found.title}", WIDTH - 2 * _MARGIN, 16), size=16, weight="bold")
+    canvas.text(_MARGIN, fitted(f"{place}  {found.title}", canvas.inside, 16), size=16, weight="bold")
     canvas.top += _LINE
     if found.category_path:
-        canvas.text(_MARGIN, fitted(" › ".join(found.category_path), WIDTH - 2 * _MARGIN, 12), size=12, colour="#666")
+        canvas.text(_MARGIN, fitted(" › ".join(found.category_path), canvas.inside, 12), size=12, colour="#595959")
         canvas.top += _LINE
     if found.events:
         canvas.heading(labels.events)
@@ -110,10 +125,10 @@ def svg_of(found: Explanation) -> str:
             _draw_words(canvas, words, max(largest, _FAINT))
     if found.events or found.query_words or found.item_words:
         canvas.top += 0.4 * _LINE
-        canvas.text(_MARGIN, labels.legend, size=12, colour="#666")
+        canvas.text(_MARGIN, labels.legend, size=12, colour="#595959")
         canvas.top += _LINE
     else:
-        canvas.text(_MARGIN, fitted(found.sentence, WIDTH - 2 * _MARGIN, _SIZE))
+        canvas.text(_MARGIN, fitted(found.sentence, canvas.inside, _SIZE))
         canvas.top += _LINE
     return canvas.svg()
 
@@ -123,14 +138,17 @@ def _draw_events(canvas: _Canvas, found: Explanation, labels: _Labels) -> None:
     ranks = {one.item_id: one.rank for one in found.counterfactuals if one.rank is not None}
     largest = max(abs(one.influence) for one in found.events)
     for one in found.events:
-        canvas.box(_MARGIN, 76, colour_of(one.influence, largest))
-        strong = _share(one.influence, largest) > 0.55
-        canvas.text(_MARGIN + 8, signed(one.influence), colour="white" if strong else "#222")
+        colour = colour_of(one.influence, largest)
+        canvas.box(_MARGIN, 76, colour)
+        canvas.text(_MARGIN + 8, signed(one.influence), colour=text_colour_on(colour))
         note = labels.without.format(rank=f"{ranks[one.item_id]:,}") if one.item_id in ranks else ""
-        room = WIDTH - 2 * _MARGIN - 90 - text_width(note, 12) - 12
-        canvas.text(_MARGIN + 90, fitted(one.title, room, _SIZE))
+        room = canvas.inside - 90 - text_width(note, 12) - 12
+        beside = room >= _ROOM or not note
+        canvas.text(_MARGIN + 90, fitted(one.title, room if beside else canvas.inside - 90, _SIZE))
         if note:
-            canvas.text(WIDTH - _MARGIN - text_width(note, 12), note, size=12, colour="#666")
+            canvas.top += 0 if beside else _LINE - 6
+            left = canvas.width - _MARGIN - text_width(note, 12) if beside else _MARGIN + 90
+            canvas.text(left, note, size=12, colour="#595959")
         canvas.top += _LINE
 
 
@@ -138,13 +156,13 @@ def _draw_words(canvas: _Canvas, words: Sequence[WordInfluence], largest: float)
     """Words in their order, each on its colour; `largest` has the full colour."""
     left = float(_MARGIN)
     for one in words:
-        word = fitted(one.word, WIDTH - 2 * _MARGIN - 12, _SIZE)
+        word = fitted(one.word, canvas.inside - 12, _SIZE)
         width = text_width(word, _SIZE) + 12
-        if left + width > WIDTH - _MARGIN and left > _MARGIN:
+        if left + width > canvas.width - _MARGIN and left > _MARGIN:
             left, canvas.top = float(_MARGIN), canvas.top + _LINE
-        canvas.box(left, width, colour_of(one.influence, largest))
-        strong = _share(one.influence, largest) > 0.55
-        canvas.text(left + 6, word, colour="white" if strong else "#222")
+        colour = colour_of(one.influence, largest)
+        canvas.box(left, width, colour)
+        canvas.text(left + 6, word, colour=text_colour_on(colour))
         left += width + 4
     canvas.top += _LINE
 
@@ -162,6 +180,24 @@ def colour_of(influence: float, largest: float) -> str:
     """
     full, share = _SUPPORT if influence > 0 else _AGAINST, _share(influence, largest)
     return "#" + "".join(f"{round(247 + share * (part - 247)):02x}" for part in full)
+
+
+def text_colour_on(colour: str) -> str:
+    """Black or white, whichever has more contrast with a colour: 4.5:1 or more (WCAG 2.2, 1.4.3).
+
+    Example:
+        >>> text_colour_on("#2166ac"), text_colour_on("#7fa6cd"), text_colour_on("#f7f7f7")
+        ('#fff', '#000', '#000')
+    """
+    light = luminance(colour)
+    return "#fff" if 1.05 / (light + 0.05) > (light + 0.05) / 0.05 else "#000"
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of a colour, from 0 for black to 1 for white (WCAG 2.2)."""
+    parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def text_width(text: str, size: float) -> float:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from .feedback_log import Reaction as Reaction
     from .opening import open_feedback as open_feedback
     from .redis_feedback import RedisFeedback as RedisFeedback
+    from .summary import FeedbackSummary as FeedbackSummary
 
 _EXPORTS = {
     "FeedbackLog": ".feedback_log",  # lists and reactions in a SQLite file or in memory
+    "FeedbackSummary": ".summary",  # counts of lists, items and reactions
     "HIDE": ".feedback_log",  # type of an event that leaves its item out of later lists
     "Impression": ".feedback_log",  # a list that was shown
     "RedisFeedback": ".redis_feedback",  # lists and reactions on a Redis server

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..state.open_file import OpenFile, transaction
+from .summary import FeedbackSummary, summary_of
 
 HIDE = "hide"
 """Type of an event that leaves its item out of all later lists of the user."""
@@ -209,6 +210,10 @@ class FeedbackLog:
         for row in self._rows(query, values):
             yield Reaction(*row)
 
+    def summary(self) -> FeedbackSummary:
+        """Counts of the lists and reactions."""
+        return summary_of(self._rows)
+
     def delete(self, user: str) -> bool:
         """Delete the lists of a user and the reactions to them; returns whether there were any.
 
@@ -232,7 +237,7 @@ class FeedbackLog:
         with self._lock:
             self._file.base.close()
 
-    def _rows(self, query: str, values: tuple[str, ...]) -> list[Any]:
+    def _rows(self, query: str, values: tuple[Any, ...]) -> list[Any]:
         with self._lock, closing(self._base.execute(query, values)) as found:
             return found.fetchall()
 

@@ -119,7 +119,16 @@ def server_config(app: Any, settings: ServeSettings) -> Any:
     )  # fmt: skip
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address.
+
+    Args:
+        host: The host.
+        port: The port; 0 for a free one.
+
+    Raises:
+        OSError: If it cannot listen there.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)

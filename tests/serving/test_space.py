@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from huggingface_hub import ModelCard
 from xcat_rec.cli.app import main
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.space import INTERESTS, SpaceFiles, write_space
-from xcat_rec.serving.space_catalogue import Catalogue, cards
+from xcat_rec.serving.space_catalogue import Catalogue
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
 
@@ -55,12 +56,14 @@ def test_the_files_of_a_space(checkpoint: Path, tmp_path: Path, capsys: pytest.C
     assert not stop.value.code
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert {"app.py", "requirements.txt", "README.md", "checkpoint/model.safetensors"} <= set(told["files"])
-    assert {"checkpoint/pipeline_xcat.py", "checkpoint/processing_xcat.py", "catalogue.py"} <= set(told["files"])
-    assert "checkpoint/mine.py" not in told["files"], "only the code that the checkpoint names is copied"
+    assert {"xcat_rec/__init__.py", "xcat_rec/serving/web/page.py", "xcat_rec/LICENSE"} <= set(told["files"])
+    assert not any(path.startswith(("xcat_rec/cli", "xcat_rec/tests", "xcat_rec/training")) for path in told["files"])
+    assert not any(path.startswith("checkpoint/") and path.endswith(".py") for path in told["files"]), "no other code"
     ast.parse((output / "app.py").read_text())
     assert metadata(output).items() >= {"sdk": "gradio", "app_file": "app.py", "title": 'Tom\'s "shop": best'}.items()
     required = re.findall(r"^([\w-]+)==\d[\d.]*$", (output / "requirements.txt").read_text(), re.MULTILINE)
-    assert required == ["gradio", "numpy", "pyarrow", "torch", "transformers"], "all of them are on the index"
+    packages = ["numpy", "polars", "prometheus-client", "pyarrow", "selectolax", "torch", "transformers"]
+    assert required == ["gradio", *packages], "all of them are on the index"
     assert str(tmp_path) not in (output / "app.py").read_text() + (output / "README.md").read_text()
     with pytest.raises(SystemExit) as stop:
         main(["space", str(checkpoint), str(output)])
@@ -69,24 +72,10 @@ def test_the_files_of_a_space(checkpoint: Path, tmp_path: Path, capsys: pytest.C
 
 def test_a_space_of_a_repository_names_its_commit(checkpoint: Path, tmp_path: Path) -> None:
     names = write_space(SpaceFiles(checkpoint, "me/my-shop", "a" * 40), tmp_path / "page")
-    assert names == ["README.md", "app.py", "catalogue.py", "requirements.txt"]
+    assert [name for name in names if not name.startswith("xcat_rec/")] == ["README.md", "app.py", "requirements.txt"]
     app = (tmp_path / "page" / "app.py").read_text()
     assert "CHECKPOINT = 'me/my-shop'" in app and f"REVISION = '{'a' * 40}'" in app
     assert metadata(tmp_path / "page")["models"] == ["me/my-shop"]
-
-
-def test_a_checkpoint_without_its_pipeline_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    older = shutil.copytree(checkpoint, tmp_path / "older")
-    config = json.loads((older / "config.json").read_text())
-    del config["custom_pipelines"]
-    (older / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"no pipeline next to its weights.*save its model and processor again"):
-        write_space(SpaceFiles(older, None, None), tmp_path / "page")
-    lacking = shutil.copytree(checkpoint, tmp_path / "lacking")
-    (lacking / "pipeline_xcat.py").unlink()
-    with pytest.raises(OSError, match=r"lacks its code \(pipeline_xcat.py\)"):
-        write_space(SpaceFiles(lacking, None, None), tmp_path / "page")
-    assert not (tmp_path / "page").exists()
 
 
 def test_interests_that_the_page_does_not_read_are_reported(checkpoint: Path, tmp_path: Path) -> None:
@@ -133,46 +122,33 @@ def test_pictures(column: str, value: Any, shown: str | None) -> None:
     assert catalogue.picture("a") == shown
 
 
-def test_cards_show_prices_and_reasons_and_escape_titles() -> None:
-    table = pa.table({"item_id": ["a", "b"], "price": [1234.5, None], "image": ['https://x.example/"><script>', None]})
-    catalogue = Catalogue(table, np.zeros(2))
-    reasons = [{"item_id": "b", "title": "<b>", "weight": 0.625}]
-    found = [
-        {"item_id": "a", "title": "<script>", "category": None, "score": 0.5, "because": reasons},
-        {"item_id": "b", "title": "Lamp", "category": "lamps", "score": 0.25, "because": []},
-    ]
-    page = cards(found, catalogue, "Basis: the history.")
-    assert "1,234.50" in page and "because of &lt;b&gt; (62%)" in page and "score 0.500" in page
-    assert "<script>" not in page and page.count("because") == 1 and "Basis: the history." in page
-    assert page.count("<img") == 1 and page.count("xcat-blank") == 1
-    assert "score" not in cards(found, catalogue, "", scores=False)
-    assert Catalogue(pa.table({"item_id": ["a"], "price": ["9 €"]}), np.zeros(1)).price("a") == "9 €"
-
-
 def test_it_starts_and_answers_without_the_package(checkpoint: Path, tmp_path: Path) -> None:
     pytest.importorskip("gradio", reason="the page needs the extra xcat-rec[space]")
     write_space(SpaceFiles(checkpoint, None, None), tmp_path / "page")
-    (tmp_path / "page" / "xcat_rec.py").write_text("raise ImportError('not in requirements.txt')\n")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {
-        **os.environ, "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_ANALYTICS_ENABLED": "False", "NO_PROXY": "127.0.0.1", "PYTHONUNBUFFERED": "1",
-        "HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules"),
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "NO_PROXY": "127.0.0.1",
+        "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1",
     }  # fmt: skip
     page = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=tmp_path / "page", env=environment,
+        [sys.executable, "-c", START], cwd=tmp_path / "page", env=environment,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         base = f"http://127.0.0.1:{port}/gradio_api/call/recommend"
-        wait_for(page)
+        used = wait_for(page)
         found, popular, unknown = (answer(base, history) for history in (HISTORY, [], ["no such item"]))
         config = json.loads(urllib.request.urlopen(f"http://127.0.0.1:{port}/config", timeout=60).read())
     finally:
         page.kill()
         page.communicate()
+    assert used["file"] == str(tmp_path / "page" / "xcat_rec" / "__init__.py"), "its own copy of the package"
+    lines = (tmp_path / "page" / "requirements.txt").read_text().splitlines()[1:]
+    allowed = with_requirements([line.partition("==")[0] for line in lines])
+    assert {*used["packages"]} - {"xcat-rec"} <= allowed, "no requirement brings what is imported"
     recommender = XCatRecommender.from_pretrained(checkpoint)
     for history, told in ((HISTORY, found), ([], popular), (["no such item"], unknown)):
         expected = recommender.recommend(history, 3)
@@ -183,9 +159,46 @@ def test_it_starts_and_answers_without_the_package(checkpoint: Path, tmp_path: P
     assert found["recommendations"][0]["because"] and popular["basis"] == "popular"
     shown = {part["props"].get("label"): part["props"] for part in config["components"]}
     assert shown["Only categories that the history lacks"]["visible"] is True
-    assert shown["Wish, in your own words"]["visible"] is False, "this model does not read texts"
-    history = next(props for label, props in shown.items() if str(label).startswith("History"))
-    assert history["value"] == [item["item_id"] for item in popular["recommendations"]], "popular items"
+    assert shown["Wish, in your own words"]["visible"] is recommender.model.model.asks.is_fitted.item()
+    assert shown["Compare"]["visible"] is False, "there is one checkpoint"
+
+
+START = """
+import importlib.metadata, json, runpy, sys
+sys.path.insert(0, "")
+import gradio
+launch = gradio.Blocks.launch
+def and_tell(*args, **kwargs):
+    found = launch(*args, prevent_thread_lock=True, **{k: v for k, v in kwargs.items() if k != "prevent_thread_lock"})
+    owners = importlib.metadata.packages_distributions()
+    ours = {name for name, module in sys.modules.items() if name.startswith("xcat_rec.")}
+    used = {name.partition(".")[0] for one in ours for name in imported(sys.modules[one])}
+    packages = sorted({owner for name in used for owner in owners.get(name, [])})
+    print("STARTED " + json.dumps({"file": sys.modules["xcat_rec"].__file__, "packages": packages}), flush=True)
+    gradio.Blocks.block_thread(args[0])
+def imported(module):
+    return {getattr(value, "__module__", None) or getattr(value, "__name__", "") for value in vars(module).values()
+            if isinstance(getattr(value, "__module__", None) or getattr(value, "__name__", ""), str)}
+gradio.Blocks.launch = and_tell
+runpy.run_path("app.py", run_name="__main__")
+"""
+"""Runs app.py, and prints where the package is and which distributions it uses once the page answers."""
+
+
+def with_requirements(packages: list[str]) -> set[str]:
+    """Packages with everything that they require, in the spelling of their metadata."""
+    found: set[str] = set()
+    while packages:
+        name = packages.pop()
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        if distribution.name not in found:
+            found.add(distribution.name)
+            needed = [line for line in distribution.requires or [] if "extra ==" not in line]
+            packages += [re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in needed]
+    return found
 
 
 def answer(base: str, history: list[str]) -> dict[str, Any]:
@@ -198,12 +211,13 @@ def answer(base: str, history: list[str]) -> dict[str, Any]:
     return found
 
 
-def wait_for(page: subprocess.Popen[str]) -> None:
-    """Wait until the page has started: Gradio gives up if its own look at the page has to wait for an answer."""
+def wait_for(page: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait until the page has started, and return what it tells of itself."""
     assert page.stdout is not None and page.stderr is not None
     for line in page.stdout:
-        if "To create a public link" in line:  # its last message
-            return
+        if line.startswith("STARTED "):
+            told: dict[str, Any] = json.loads(line.removeprefix("STARTED "))
+            return told
     raise AssertionError(page.stderr.read())
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from xcat_rec.modeling_xcat.recommending_xcat import Reason
 from xcat_rec.ranking.explanation import Counterfactual, EventInfluence, Explanation, NearestItem, WordInfluence
-from xcat_rec.ranking.explanation.heat_map import WIDTH, colour_of, fitted, text_width
+from xcat_rec.ranking.explanation.heat_map import WIDTH, colour_of, fitted, luminance, text_colour_on, text_width
 
 BOOTS, SOCKS = Reason("b", "Boots <1>", 0.4), Reason("s", "Socks", 0.12)
 FOUND = Explanation(
@@ -83,10 +83,11 @@ def test_sentences(found: Explanation, english: str, chinese: str) -> None:
     assert replace(found, language="zh").sentence == chinese
 
 
+@pytest.mark.parametrize("wanted", [None, 300])
 @pytest.mark.parametrize("found", [FOUND, replace(FOUND, language="zh"), POPULAR, CLICK],
                          ids=["english", "chinese", "popular", "click"])  # fmt: skip
-def test_a_heat_map_is_a_picture_by_itself(found: Explanation, tmp_path: Path) -> None:
-    drawn = found.heat_map(tmp_path / "why.svg")
+def test_a_heat_map_is_a_picture_by_itself(found: Explanation, wanted: int | None, tmp_path: Path) -> None:
+    drawn = found.heat_map(tmp_path / "why.svg", width=wanted)
     assert (tmp_path / "why.svg").read_text(encoding="utf-8") == drawn
     root = ElementTree.fromstring(drawn)
     texts = ["".join(one.itertext()) for one in root.iter() if one.tag.endswith("text")]
@@ -94,12 +95,22 @@ def test_a_heat_map_is_a_picture_by_itself(found: Explanation, tmp_path: Path) -
     assert {one.tag.split("}")[1] for one in root.iter()} == {"svg", "rect", "text"}, "no links, scripts or images"
     assert "url(" not in drawn and drawn.count("http") == 1, "the name space is the only address"
     height, width = float(root.get("height", 0)), float(root.get("width", 0))
-    assert width == WIDTH
+    assert width == (wanted or WIDTH)
     for one in root.iter():
         if one.tag.endswith("text"):
             assert 0 < float(one.get("y", 0)) < height
             size = float(one.get("font-size", 0))
-            assert float(one.get("x", 0)) + text_width("".join(one.itertext()), size) <= WIDTH
+            assert float(one.get("x", 0)) + text_width("".join(one.itertext()), size) <= width
+
+
+def test_texts_on_every_colour_have_contrast() -> None:
+    for step in range(-100, 101):
+        colour = colour_of(step / 100, 1.0)
+        light, dark = sorted((luminance(colour), 1.0 if text_colour_on(colour) == "#fff" else 0.0), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, colour
+    assert luminance("#ffffff") == pytest.approx(1) and luminance("#000000") == 0
+    with pytest.raises(ValueError, match="width is 100; give 280 pixels or more"):
+        FOUND.heat_map(width=100)
 
 
 def test_files_that_cannot_have_a_heat_map_are_refused(tmp_path: Path) -> None:
