@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
 
-from .gate import Gates, Timing
+from .gate import Gate, Gates, Timing
 from .shared_folder import SharedFolder
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
@@ -25,7 +25,7 @@ class Telemetry:
         shared: What the process shares with others of the service, whose metrics are added; None if there are none.
     """
 
-    def __init__(self, gates: Gates, shared: SharedFolder | None = None) -> None:
+    def __init__(self, gates: Gates | Gate, shared: SharedFolder | None = None) -> None:
         self._shared = shared
         self.registry = CollectorRegistry()
         self._requests = Counter("xcat_requests", "Requests", ["route", "status"], registry=self.registry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -149,6 +150,7 @@ class Desk:
         self.other = None if other is None else Engine(other, settings)
         self.gate = Gate(settings.workers, settings.max_waiting, settings.timeout)
         self.telemetry = Telemetry(self.gate)
+        assert isinstance(self.engine.feedback, FeedbackLog)  # that of a store in memory
         self.log = self.engine.feedback
         if self.sources.log is not None:
             self.log = FeedbackLog(self.sources.log, reading=True)
@@ -303,7 +305,8 @@ class Desk:
         )  # fmt: skip
 
     def close(self) -> None:
-        """Close the logs."""
+        """End the threads, and close the logs."""
+        asyncio.run(self.gate.close(1.0))
         self.engine.close()
         if self.other is not None:
             self.other.close()

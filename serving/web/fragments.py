@@ -107,7 +107,8 @@ class Fragments:
             parts.append(f'<p class="xw-note" aria-live="polite">{escaped(self._summary(visit, wanted))}</p>')
             parts += [f'<p class="xw-note">{escaped(note)}</p>' for note in visit.new["notes"]]
             cards = "".join(self._card(one, visit, place) for place, one in enumerate(found, 1))
-            parts.append(f'<ol class="xw-cards">{cards}</ol>' if found else f"<p>{escaped(texts('new_none'))}</p>")
+            none = "" if found else f"<p>{escaped(texts('new_none'))}</p>"
+            parts.append(f'<ol class="xw-cards" data-list="{visit.new["impression_id"]}">{cards}</ol>{none}')
         return block(texts, *parts)
 
     def _summary(self, visit: Visit, wanted: Wanted) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Locator, Page, sync_playwright
 
@@ -51,24 +50,21 @@ class Walk:
         outside = {address for address in self.asked if not address.startswith((self.url, "data:", "blob:"))}
         assert not outside and not self.errors, (step, outside, self.errors)
 
-    def titles(self) -> list[str]:
-        """Titles of "new for you"."""
-        return self.page.locator("#xw-lists .xw-cards b").all_inner_texts()
-
-    def change(self, act: Any) -> None:
+    def change(self, act: Callable[[], object]) -> None:
         """Do something, and wait until "new for you" is another list."""
-        before = self.titles()
+        shown = "#xw-lists .xw-cards"
+        before = self.page.locator(shown).get_attribute("data-list")
         act()
-        self.page.wait_for_function(
-            "before => JSON.stringify([...document.querySelectorAll('#xw-lists .xw-cards b')].map(b => b.innerText))"
-            " !== before",
-            arg=self.page.evaluate("before => JSON.stringify(before)", before),
-        )
+        self.page.locator(f"{shown}:not([data-list='{before}'])").wait_for(state="attached")
 
     def tab(self, number: int, language: str) -> None:
         """Open one of the tabs."""
         more = self.page.get_by_role("tab", name=TABS[language][number], exact=True)
         more.click()
+
+    def buttons(self) -> set[str]:
+        """Names of the visible buttons of parts."""
+        return set(self.page.locator("[data-act]:visible").evaluate_all("all => all.map(one => one.ariaLabel)"))
 
     def tabbed(self) -> set[str]:
         """Names of what the Tab key reaches, each of which shows that it has the focus."""
