@@ -47,8 +47,8 @@ gpu:  ## on a machine with an NVIDIA GPU: the tests marked gpu, and training spe
 	$(THREADS) $(PYTHON) -m pytest -m gpu
 	$(PYTHON) benchmarks/training_speed.py $(if $(DATA),"$(DATA)") --device cuda --batch 2048 --steps 200 --warmup 50 --peer-python $(PYTHON) --json
 
-spaces: .cache/venv-spaces/.installed  ## test a running Space and the emissions, in a separate environment
-	$(THREADS) .cache/venv-spaces/bin/python -m pytest tests/serving/test_space.py tests/model_cards/test_callback.py tests/evaluation/test_modules.py
+spaces: .cache/venv-spaces/.installed  ## test the web page, a running Space and the emissions, in a separate environment
+	$(THREADS) .cache/venv-spaces/bin/python -m pytest tests/serving/test_space.py tests/serving/web tests/model_cards/test_callback.py tests/evaluation/test_modules.py
 
 .cache/venv-spaces/.installed: pyproject.toml constraints.txt
 	test -x .cache/venv-spaces/bin/python || $(PYTHON) -m venv .cache/venv-spaces

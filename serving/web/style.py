@@ -53,6 +53,7 @@ CSS = """
 .xw-button {font: inherit; font-size: 14px; cursor: pointer; border-radius: 8px; padding: 5px 12px; min-height: 34px;
   color: var(--body-text-color); background: var(--background-fill-primary);
   border: 1px solid var(--xw-line); white-space: nowrap}
+.gradio-container :is(textarea, input[type=text]):focus-visible {outline-offset: -3px}
 .gradio-container button[role=tab][aria-selected=true] {color: var(--xw-accent-text)}
 .xw-button:hover {background: var(--background-fill-secondary)}
 .xw-main, .xw-main:hover {color: #fff; background: var(--xw-accent); border-color: var(--xw-accent)}
@@ -104,8 +105,10 @@ CSS = """
   border: 1px solid var(--border-color-primary); background: var(--background-fill-secondary)}
 .gradio-container .html-container {padding: 0 !important}
 #xw-head {flex: 1 1 260px; min-width: 240px !important}
-#xw-language {flex: none}
+#xw-language {flex: 0 0 210px}
 #xw-left, #xw-right {flex: 1 1 300px; min-width: min(300px, 100%) !important}
+.gradio-container input[type=radio]:checked, .gradio-container input[type=radio]:checked:hover {
+  background-color: var(--xw-accent) !important; border-color: var(--xw-accent) !important}
 .xw-panel .form {background: none; border: 0; gap: 12px; box-shadow: none; overflow: visible}
 .xw-panel .block {overflow: visible; background: none; border: 0; padding: 0; box-shadow: none; border-radius: 0}
 #xw-refresh {width: auto; align-self: flex-start}
