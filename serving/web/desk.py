@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -167,8 +167,7 @@ class Desk:
     @property
     def reads_wishes(self) -> bool:
         """Whether the model reads what a customer asks for, or texts of users."""
-        model, processor = self.recommender.model.model, self.recommender.processor
-        return reads_queries(self.recommender) or bool(processor.reads_texts and model.reads_user_texts)
+        return reads_wishes(self.recommender)
 
     @property
     def example(self) -> list[str]:
@@ -227,11 +226,15 @@ class Desk:
         return engine.recommend([request | wish_of(recommender, wanted.wish)])[0]
 
     def compared(self, visit: Visit, wanted: Wanted) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The list of each checkpoint for the same history; neither is logged."""
+        """The list of each checkpoint for the same history; neither is logged.
+
+        A checkpoint that reads no wishes gets none; its answer has `ignored` then.
+        """
         assert self.other is not None
-        return (
-            self._new(self.engine, visit, wanted, log=False), self._new(self.other, visit, wanted, log=False)
-        )  # fmt: skip
+        first = self._new(self.engine, visit, wanted, log=False)
+        ignored = bool(wanted.wish.strip()) and not reads_wishes(self.other.current.recommender)
+        other = self._new(self.other, visit, replace(wanted, wish="") if ignored else wanted, log=False)
+        return first, {**other, "ignored": ignored}
 
     def unknown(self, visit: Visit) -> list[int]:
         """Items of the history that each of the checkpoints does not know."""
@@ -325,6 +328,12 @@ def reads_queries(recommender: XCatRecommender) -> bool:
     """Whether a model was fitted to read what a customer asks for."""
     asks = recommender.model.model.asks
     return asks is not None and bool(asks.is_fitted)
+
+
+def reads_wishes(recommender: XCatRecommender) -> bool:
+    """Whether a model reads what a customer asks for, or texts of users."""
+    model = recommender.model.model
+    return reads_queries(recommender) or bool(recommender.processor.reads_texts and model.reads_user_texts)
 
 
 def wish_of(recommender: XCatRecommender, wish: str) -> dict[str, str]:

@@ -226,11 +226,14 @@ class Fragments:
                 f'<li>{self.tile(one["item_id"])}<span class="xw-text"><b>{place}. {escaped(one["title"])}</b>'
                 f'<span class="xw-facts">{escaped(facts)}</span>{mark}</span></li>'
             )
-        note = texts("unknown_items", count=texts.items(unknown)) if unknown else ""
-        print_of = texts("checkpoint", fingerprint=str(answer["checkpoint"])[:12])
+        notes = [
+            texts("checkpoint", fingerprint=str(answer["checkpoint"])[:12]),
+            texts("unknown_items", count=texts.items(unknown)) if unknown else "",
+            texts("ignores_wish") if answer.get("ignored") else "",
+        ]
         return block(
             texts, f'<h3 class="xw-heading">{escaped(name)}</h3>',
-            f'<p class="xw-note">{escaped(" · ".join(filter(None, (print_of, note))))}</p>',
+            f'<p class="xw-note">{escaped(" · ".join(filter(None, notes)))}</p>',
             f'<ol class="xw-rows">{"".join(rows)}</ol>' if rows else f"<p>{escaped(texts('new_none'))}</p>",
         )  # fmt: skip
 

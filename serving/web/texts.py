@@ -83,6 +83,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "common": ("{same} of {count} items are in both lists", "两个列表有 {same} 件相同的商品（共 {count} 件）"),
     "only_here": ("only here", "仅在此列表"),
     "unknown_items": ("{count} of the history are not in this catalogue", "历史记录中有 {count}不在此目录中"),
+    "ignores_wish": ("It reads no wishes", "它不读取愿望"),
     "refresh": ("Refresh", "刷新"),
     "lists": ("Lists shown", "展示的列表"),
     "reactions": ("Reactions", "反馈"),

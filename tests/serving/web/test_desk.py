@@ -97,6 +97,7 @@ def test_two_checkpoints_are_compared_without_a_log(desk: Desk) -> None:
     before = desk.log.summary().lists
     one, other = desk.compared(visited(desk), Wanted())
     assert one["checkpoint"] != other["checkpoint"] and desk.log.summary().lists == before + 1
+    assert not other["ignored"] and desk.compared(visited(desk), Wanted(wish="red tent"))[1]["ignored"]
     assert desk.unknown(Visit(history=["item-03", "no such item"])) == [1, 1]
 
 

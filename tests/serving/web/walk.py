@@ -159,7 +159,7 @@ def story(walk: Walk, word: str, wish: str, messages: list[str]) -> None:
         page.wait_for_function("turns => document.querySelectorAll('.xw-turn').length === turns + 2", arg=turns)
     walk.check("5-chat")
     walk.tab(2, language)
-    page.locator(".xw-mark, .xw-rows:visible li").first.wait_for()
+    page.locator("#xw-right li").first.wait_for()
     walk.check("6-compare")
     walk.tab(3, language)
     page.locator(".xw-figure").first.wait_for()
