@@ -44,7 +44,7 @@ def serve(
     """
     check_packages("the service", ["fastapi", "uvicorn", "prometheus_client", "orjson"], "serve")
     chosen = ServeSettings.from_environment({}) if settings is None else settings
-    with _listening(chosen.host, chosen.port) as listener:
+    with listening(chosen.host, chosen.port) as listener:
         host, port = listener.getsockname()[:2]
 
         def ready() -> None:
