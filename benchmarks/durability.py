@@ -41,7 +41,8 @@ from xcat_rec.ranking.sessions.events import SessionEvent, read_event
 from xcat_rec.serving.client import RequestFailedError
 from xcat_rec.serving.state.sqlite_log import SQLiteLog
 
-THREADS = 4
+THREADS, EACH = 4, 20
+"""Clients at a time, and events per user of `reads`."""
 STORED = 1_000_000
 """Events in the store before the kills."""
 
@@ -111,13 +112,15 @@ def check_reads(checkpoint: str, count: int) -> dict[str, Any]:
     with served(checkpoint) as (service, _):
 
         def work(number: int) -> int:
-            wrong = 0
+            wrong, first = 0, ""
             for step in range(-(-count // THREADS)):
-                user = f"u{number}-{step // 20}"
-                shown = service.client.recommend(user, k=1, explain=False, log=False)
-                service.client.add_event(user, shown[0].item_id)
-                again = service.client.recommend(user, k=20, explain=False, log=False)
-                wrong += shown[0].item_id in again.item_ids or again.basis != "history"
+                user = f"u{number}-{step // EACH}"
+                if step % EACH == 0:
+                    first = service.client.recommend(user, k=1, explain=False, log=False)[0].item_id
+                service.client.add_event(user, first)
+                again = service.client.recommend(user, k=10, explain=False, log=False)
+                wrong += first in again.item_ids or again.basis != "history"
+                first = again[0].item_id
             return wrong
 
         return {"events": -(-count // THREADS) * THREADS, "violations": in_threads(work)}
@@ -126,7 +129,7 @@ def check_reads(checkpoint: str, count: int) -> dict[str, Any]:
 def check_exclusions(checkpoint: str, count: int) -> dict[str, Any]:
     """Count items that were bought, hidden or deleted among the items shown."""
     items = XCatRecommender.from_pretrained(checkpoint).vocabulary.column("item_id").to_pylist()
-    k = min(50, len(items) // 4)
+    k = min(50, len(items) // 2)
     gone = random.Random(0).sample(items, max(1, len(items) // 20))
     with served(checkpoint) as (service, _):
         for item in gone:
@@ -140,8 +143,8 @@ def check_exclusions(checkpoint: str, count: int) -> dict[str, Any]:
                 step += 1
                 for _ in range(5):
                     had, hidden = draw.choice(items), draw.choice(items)
-                    service.client.add_event(user, had)
-                    service.client.add_event(user, hidden, event_type="hide")
+                    both = [{"item_id": had}, {"item_id": hidden, "event_type": "hide"}]
+                    service.client.add_events([{"user_id": user, **one} for one in both])
                     out |= {had, hidden}
                     found = service.client.recommend(user, k=k, explain=False, log=False).item_ids
                     wrong += len(out & set(found))
