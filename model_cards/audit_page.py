@@ -175,4 +175,21 @@ def _users(audit: ModelAudit, k: int) -> str:
         ]
         for one in audit.users
     ]
-    return table(("grouped by", "group", "users", f"NDCG@{k}", "less all others"), rows)
+    return table(("grouped by", "group", "users", f"NDCG@{k}", "less all others"), rows) + _paths(audit)
+
+
+def _paths(audit: ModelAudit) -> str:
+    if not audit.paths:
+        return ""
+    about = (
+        "<p>Paths from the category of the latest event to another category of the list in which groups differ most: "
+        "the difference in percentage points to all other users with the same latest category, in lists and in the "
+        "users' targets. Many paths are compared, so some differ by chance.</p>"
+    )
+    rows = [
+        [plain_text(f"{one.listed.attribute} {one.listed.group}"), plain_text(f"{one.source} to {one.target}"),
+         *(f'{100 * gap.mean:+.1f} <span class="i">{100 * gap.low:+.1f} to {100 * gap.high:+.1f}</span>'
+           for gap in (one.listed.gap, one.bought))]
+        for one in audit.paths
+    ]  # fmt: skip
+    return "<h3>Cross-category paths</h3>" + about + table(("group", "path", "lists", "targets"), rows)

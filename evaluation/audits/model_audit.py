@@ -15,6 +15,7 @@ from ..propensities import BalancedQuality, balanced_quality
 from ..purposes import DISCOVER, NEXT
 from ..ranker_evaluation import RankingReport
 from .calibration import ListCalibration, list_calibration
+from .category_paths import CategoryPath, category_paths
 from .group_attention import GroupExposure, group_exposure
 from .item_exposure import ExpectedExposure, expected_exposure
 from .popularity import PopularityBias, popularity_bias, tail_per_user
@@ -56,6 +57,7 @@ class ModelAudit:
         groups: Exposure of brands, categories and price bands.
         users: Quality for groups of users.
         calibration: Categories of the lists beside those of the histories; None without categories.
+        paths: Cross-category paths in which groups of the users table differ most.
     """
 
     quality: Interval
@@ -66,6 +68,7 @@ class ModelAudit:
     groups: tuple[GroupExposure, ...]
     users: tuple[GroupQuality, ...]
     calibration: ListCalibration | None = None
+    paths: tuple[CategoryPath, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,19 @@ def _audit_model(
         groups=group_exposure(lists, users.histories, users.vocabulary),
         users=quality_gaps(values, lengths, users.columns),
         calibration=list_calibration(lists, users.histories, users.vocabulary.category_codes),
+        paths=_paths(lists, targets, users),
     )
+
+
+def _paths(lists: np.ndarray, targets: Sequence[Sequence[int]], users: AuditedUsers) -> tuple[CategoryPath, ...]:
+    codes, names = users.vocabulary.codes("category")
+    counted = np.fromiter((len(own) > 0 for own in targets), bool, count=len(targets))
+    if users.columns is None or not names or not counted.any():
+        return ()
+    histories, wanted = (
+        [part[int(place)] for place in np.flatnonzero(counted)] for part in (users.histories, targets)
+    )
+    return category_paths(lists[counted], histories, wanted, codes, names, users.columns.filter(counted))
 
 
 def _lists(report: RankingReport, k: int) -> np.ndarray:

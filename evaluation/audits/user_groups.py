@@ -54,10 +54,10 @@ def quality_gaps(
     kept = ~np.isnan(values)
     columns = {ACTIVITY: terciles(np.asarray(lengths)[kept], "events")}
     if users is not None:
-        columns |= {column.name: _groups(column) for column in users.filter(kept)}
+        columns |= {column.name: groups_of_column(column) for column in users.filter(kept)}
     found: list[GroupQuality] = []
     for name, groups in columns.items():
-        found += _compared(name, values[kept], np.asarray(groups, dtype=object), samples)
+        found += compare_users(name, values[kept], np.asarray(groups, dtype=object), samples)
     return tuple(found)
 
 
@@ -88,8 +88,8 @@ def terciles(numbers: np.ndarray, unit: str = "") -> list[str | None]:
     return [names[place] if is_known else None for place, is_known in zip(part, known, strict=True)]
 
 
-def _groups(column: pl.Series) -> list[str | None]:
-    """Groups by a column: terciles of numbers with many values, else its values."""
+def groups_of_column(column: pl.Series) -> list[str | None]:
+    """Groups by a column: terciles of numbers with many values, else its values; None for no group."""
     import polars as pl
 
     if column.dtype.is_numeric() and column.n_unique() > MOST_GROUPS:
@@ -99,8 +99,15 @@ def _groups(column: pl.Series) -> list[str | None]:
     return column.cast(pl.String).to_list()
 
 
-def _compared(name: str, values: np.ndarray, groups: np.ndarray, samples: int) -> Sequence[GroupQuality]:
-    """Each group beside all other users with a known group."""
+def compare_users(name: str, values: np.ndarray, groups: np.ndarray, samples: int) -> Sequence[GroupQuality]:
+    """Compare each group with all other users with a known group; none with fewer than two groups.
+
+    Args:
+        name: What users are grouped by.
+        values: (users,) values.
+        groups: (users,) names of groups; None for none.
+        samples: Bootstrap samples.
+    """
     names, sizes = np.unique([group for group in groups if group is not None], return_counts=True)
     large = sizes >= FEWEST
     names, sizes = names[large], sizes[large]
