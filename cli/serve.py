@@ -16,7 +16,8 @@ def serve(
         str | None, typer.Option(help="Log of events and lists: memory:, sqlite:///state.db, redis://HOST:PORT/0.")
     ] = None,
     index: Annotated[
-        Path | None, typer.Option(help="Folder of an index; added and deleted items are saved in it.")
+        str | None,
+        typer.Option(help="Folder of an index, where changes of items are saved; or qdrant://HOST:PORT/NAME."),
     ] = None,
     support_log: Annotated[
         Path | None, typer.Option(help="Table with the columns question and answer, for /chat, such as support.csv.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from ..tokenization.interests.reader import InterestReader
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .index.catalogue_index import CatalogueIndex
+from .index.collection_urls import is_qdrant_url
 from .index.folder import AGAIN, IndexFilesError, read_index, save_index
 from .item_data import ItemData
 from .live_policy import LivePolicy
@@ -30,6 +31,7 @@ from .snapshots import WRITING
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
     from ..tokenization.tables.schema import TableColumns
+    from .recommender import XCatRecommender
 
 _CHECKED, _TOLERANCE = 64, 0.02
 """Items whose embeddings are computed again when an index is loaded, and the largest difference (of bfloat16)."""
@@ -185,7 +187,11 @@ class LiveCatalogue(LivePolicy):
         self, index: str | os.PathLike[str] | None, policy: Any, checkpoint: str | os.PathLike[str]
     ) -> Self:
         """This recommender, with the index of a folder if there is one, and the policy that was given or is saved."""
-        if index is not None:
+        if isinstance(index, str) and is_qdrant_url(index):
+            from .index.qdrant_collection import collection_index
+
+            self.index = collection_index(cast("XCatRecommender", self), index)
+        elif index is not None:
             self.load_index(index)
         if policy is not None:
             self.policy = policy

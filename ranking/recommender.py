@@ -87,7 +87,8 @@ class XCatRecommender(ListMaker, TargetRecommender, UserSessions, Explanations, 
             rerankers: Rules that reorder the best items of each user; see the class.
             backend: "torch", or "onnx" to run the behaviour model and the text encoder in ONNX Runtime.
             onnx: Folder of the graphs of `export`; None for the folder `onnx` of the checkpoint.
-            index: Folder of an index of `xcat index` or `save_index`; None for the exact index of the checkpoint.
+            index: Folder of an index of `xcat index` or `save_index`, or "qdrant://HOST:PORT/COLLECTION"; None for the
+                exact index of the checkpoint.
             policy: Content policy instead of that of the checkpoint, as of `LivePolicy.policy`; None for that of the
                 checkpoint, whose `policy.json` is read again when it changes.
             **kwargs: Arguments of `locate_checkpoint` (`revision`, `token`, `cache_dir`, `local_files_only`, ...), and

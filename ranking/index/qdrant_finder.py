@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ COLLECTION = "xcat-items"
 MOST_NAMED = 10_000
 """Maximum number of items that a request to the server names, to leave them out."""
 _POINTS_AT_ONCE = 1_000
+_WHOLE = 0
+"""Point of a collection that is filled to its end; the index of no item, so requests ignore it."""
 
 
 class QdrantFinder:
@@ -58,14 +61,39 @@ class QdrantFinder:
             rows: (items,) int64 item indices.
             vectors: (items, width) float32 vectors.
         """
+        with _answering(url):
+            if client.collection_exists(collection):
+                client.delete_collection(collection)
+        return cls.filled(client, url, collection, rows, vectors)
+
+    @classmethod
+    def filled(cls, client: Any, url: str, collection: str, rows: np.ndarray, vectors: np.ndarray) -> QdrantFinder:
+        """As `build`, with a collection that is kept if it was filled to its end; processes may call it at once.
+
+        Args:
+            client: A client of `qdrant_client`.
+            url: Address of the server.
+            collection: Name of the collection, which no other vectors have.
+            rows: (items,) int64 item indices.
+            vectors: (items, width) float32 vectors.
+
+        Raises:
+            ConnectionError: If no server answers.
+        """
         from qdrant_client import models
 
-        if client.collection_exists(collection):
-            client.delete_collection(collection)
-        sized = models.VectorParams(size=vectors.shape[1], distance=models.Distance.DOT)
-        client.create_collection(collection, vectors_config=sized)
         finder = cls(client, url, collection, rows.astype(np.int64))
-        finder._upsert(finder.rows, vectors)
+        sized = models.VectorParams(size=vectors.shape[1], distance=models.Distance.DOT)
+        with _answering(url):
+            if not client.collection_exists(collection):
+                try:
+                    client.create_collection(collection, vectors_config=sized)
+                except Exception:  # of the server, or of the local mode: another process was faster
+                    if not client.collection_exists(collection):
+                        raise
+            if not client.retrieve(collection, [_WHOLE], with_payload=False):
+                finder._upsert(finder.rows, vectors)
+                finder._upsert(np.array([_WHOLE]), np.zeros_like(vectors[:1]))
         return finder
 
     def find(self, queries: np.ndarray, count: int, effort: int, allowed: np.ndarray | None) -> np.ndarray:
@@ -85,10 +113,11 @@ class QdrantFinder:
             )
             for query in queries
         ]  # fmt: skip
-        answers = self.client.query_batch_points(self.collection, requests=requests)
-        found = np.zeros((len(queries), wanted), dtype=np.int64)
+        with _answering(self.url):
+            answers = self.client.query_batch_points(self.collection, requests=requests)
+        found, last = np.zeros((len(queries), wanted), dtype=np.int64), int(self.rows.max(initial=0))
         for place, answer in enumerate(answers):
-            ids = [int(point.id) for point in answer.points]
+            ids = [int(point.id) for point in answer.points if int(point.id) <= last]  # others added the later ones
             found[place, : len(ids)] = ids
         return found
 
@@ -102,7 +131,19 @@ class QdrantFinder:
 
         for part in _parts(len(rows)):
             points = models.Batch(ids=rows[part].tolist(), vectors=vectors[part].tolist())
-            self.client.upsert(self.collection, points=points, wait=True)
+            with _answering(self.url):
+                self.client.upsert(self.collection, points=points, wait=True)
+
+
+@contextmanager
+def _answering(url: str) -> Iterator[None]:
+    """Errors of the client, when the server does not answer, as errors of the standard library."""
+    from qdrant_client.http.exceptions import ApiException
+
+    try:
+        yield
+    except ApiException as error:
+        raise ConnectionError(f"index {url}: Qdrant does not answer as it should: {error}") from error
 
 
 def connect(url: str | None) -> Any:
@@ -120,7 +161,7 @@ def connect(url: str | None) -> Any:
     check_packages("an index of kind 'qdrant'", ["qdrant_client"], "qdrant")
     from qdrant_client import QdrantClient
 
-    return QdrantClient(url=url, api_key=os.environ.get(KEY))
+    return QdrantClient(url=url, api_key=os.environ.get(KEY), check_compatibility=False)
 
 
 def _parts(count: int) -> Iterator[slice]:

@@ -182,4 +182,4 @@ class CheckpointBody(Body):
     """The checkpoint to serve from now on."""
 
     checkpoint: str = Field(..., min_length=1, max_length=4096, examples=["/models/new-checkpoint"])
-    index: str | None = Field(None, max_length=4096, description="Folder of its index.")
+    index: str | None = Field(None, max_length=4096, description="Folder of its index, or its qdrant URL.")

@@ -23,7 +23,7 @@ from .chats import Chats
 from .errors import InvalidRequestError, UnknownError
 from .events import append_events
 from .lists import Deployment, MadeList, impression_of, make_lists
-from .settings import ServeSettings
+from .settings import ServeSettings, folder_or_url
 from .shared_folder import SharedFolder
 from .watched_index import WatchedIndex, stamp_of
 
@@ -63,20 +63,23 @@ class Engine:
         self.shared, self._announced = shared, None if shared is None else shared.announced()
         index = settings.index
         if self._announced is not None:
-            checkpoint, index = self._announced.checkpoint, _path(self._announced.index_folder)
+            checkpoint, index = self._announced.checkpoint, _index(self._announced.index_folder)
         self._current = self._deployed(checkpoint, index, recommender)
         if shared is not None:
             threading.Thread(target=self._follow, args=(shared,), daemon=True).start()
         if settings.support_log is not None:
             self.chats.catalogue(self.current.recommender)  # a wrong file is an error of the start
 
-    def _deployed(self, checkpoint: str, index: Path | None, recommender: XCatRecommender | None = None) -> Deployment:
-        stamp = None if index is None else stamp_of(index)
+    def _deployed(
+        self, checkpoint: str, index: Path | str | None, recommender: XCatRecommender | None = None
+    ) -> Deployment:
+        folder = index if isinstance(index, Path) else None
+        stamp = None if folder is None else stamp_of(folder)
         loaded = recommender or XCatRecommender.from_pretrained(checkpoint, index=index)
         loaded.sessions = Sessions(loaded, self.log)
         _warm(loaded)
-        watched = None if index is None else WatchedIndex(index, loaded, stamp)
-        return Deployment(checkpoint, loaded, model_fingerprint(loaded.model), index, watched)
+        watched = None if folder is None else WatchedIndex(folder, loaded, stamp)
+        return Deployment(checkpoint, loaded, model_fingerprint(loaded.model), folder, watched)
 
     @property
     def current(self) -> Deployment:
@@ -95,7 +98,7 @@ class Engine:
                     continue
                 self._announced = told
                 try:
-                    self._current = self._deployed(told.checkpoint, _path(told.index_folder))
+                    self._current = self._deployed(told.checkpoint, _index(told.index_folder))
                 except (OSError, ValueError) as error:
                     logger.error("the checkpoint of the service cannot be loaded, so the old one stays: %s", error)
 
@@ -104,14 +107,14 @@ class Engine:
 
         Args:
             checkpoint: Its folder or name.
-            index: Folder of its index; None for an index in memory.
+            index: Its index, as of `ServeSettings`; None for an index in memory.
 
         Raises:
             InvalidRequestError: If it cannot be loaded; the old one stays.
         """
         with self._swapping:
             try:
-                self._current = self._deployed(checkpoint, _path(index))
+                self._current = self._deployed(checkpoint, _index(index))
             except (OSError, ValueError) as error:
                 raise InvalidRequestError(f"checkpoint: {error}") from error
             if self.shared is not None:
@@ -331,10 +334,6 @@ def _of_call(lists: list[MadeList | Exception]) -> list[MadeList] | Exception:
     return [one for one in lists if not isinstance(one, Exception)]
 
 
-def _path(given: str | None) -> Path | None:
-    return None if given is None else Path(given)
-
-
 def _warm(recommender: XCatRecommender) -> None:
     """Compute what is computed once, so that the first requests do not wait for it."""
     recommender.recommend([], k=1)
@@ -342,3 +341,7 @@ def _warm(recommender: XCatRecommender) -> None:
     asks = recommender.model.model.asks
     query = "a" if asks is not None and asks.is_fitted else None
     recommender.recommend(first, k=1, query=query, explain=False, exclude_seen=False)
+
+
+def _index(given: str | None) -> Path | str | None:
+    return None if given is None else folder_or_url(given)

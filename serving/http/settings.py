@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from ...ranking.index.collection_urls import collection_of
+
 PREFIX = "XCAT_SERVE_"
 """Environment variables are this and the name of a setting in capitals: `XCAT_SERVE_PORT`."""
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -21,7 +23,8 @@ class ServeSettings:
         host: Address to listen on.
         port: Port to listen on; 0 for a free one.
         store: Log of events and lists: "memory:", "sqlite:///state.db", or "redis://HOST:PORT/NUMBER".
-        index: Folder of an index (`xcat index`); added and deleted items are saved in it. None for an index in memory.
+        index: Folder of an index (`xcat index`), in which added and deleted items are saved; or the collection of a
+            Qdrant server, "qdrant://HOST:PORT/COLLECTION". None for an index in memory.
         support_log: Table with the columns question and answer, from which chats answer questions about service.
         api_key_file: File with one key per line; None to answer everybody.
         cors_origins: Web pages that may call the service, such as "https://shop.example"; "*" for all.
@@ -45,7 +48,7 @@ class ServeSettings:
     host: str = "127.0.0.1"
     port: int = 8000
     store: str = "memory:"
-    index: Path | None = None
+    index: Path | str | None = None
     support_log: Path | None = None
     api_key_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
@@ -63,6 +66,8 @@ class ServeSettings:
     drain: float = 10.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.index, str):
+            object.__setattr__(self, "index", folder_or_url(self.index))
         least_one = ("workers", "processes", "max_together", "max_batch", "max_body_bytes", "max_k")
         for name, least in (*((name, 1) for name in least_one), ("max_waiting", 0)):
             if getattr(self, name) < least:
@@ -140,6 +145,18 @@ class ServeSettings:
         return {**self.to_dict(), "store": _without_secrets(self.store), "cors_origins": list(self.cors_origins)}
 
 
+def folder_or_url(index: str) -> Path | str:
+    """An index as it is used: the path of its folder, or the URL of its collection.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if "://" not in index:
+        return Path(index)
+    collection_of(index)
+    return index
+
+
 def _without_secrets(url: str) -> str:
     """A URL without user, password and query."""
     scheme, separator, rest = url.partition("://")
@@ -152,8 +169,10 @@ def _without_secrets(url: str) -> str:
 def _read(name: str, text: str, kind: Any) -> Any:
     if kind == tuple[str, ...]:
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    if kind in (str, Path, Path | None):
-        return text if kind is str else Path(text)
+    if kind in (str, Path | str | None):
+        return text
+    if kind == Path | None:
+        return Path(text)
     try:
         return int(text) if kind is int else float(text)
     except ValueError:
