@@ -37,7 +37,7 @@ test: venv  ## run the tests (without those marked slow)
 	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 slow: venv  ## install Ray, ONNX, wandb and trackio, and run their tests and the tests marked slow
-	$(INSTALL) -e ".[ray,onnx]" "wandb>=0.28" "trackio>=0.40"
+	$(INSTALL) -e ".[ray,onnx]" "ray[serve]>=2.50" "wandb>=0.28" "trackio>=0.40"
 	$(THREADS) $(BIN)/python -m pytest tests/serving/test_ray_engine.py tests/tokenization/out_of_core/test_prepare.py -m "not slow"
 	$(THREADS) $(BIN)/python -m pytest -m slow
 
@@ -81,6 +81,7 @@ docs: venv  ## build the site with mkdocs-material and zensical, without warning
 
 pages: venv  ## write the pages and figures that come from the code: commands, llms.txt, figures
 	$(BIN)/python -m xcat_rec.docs.site.commands
+	$(BIN)/python -m xcat_rec.docs.site.settings
 	$(BIN)/python -m xcat_rec.docs.site.llms
 	$(BIN)/python -m xcat_rec.docs.site.figures
 

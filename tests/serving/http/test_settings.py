@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from xcat_rec.cli.app import main
 from xcat_rec.serving.http.settings import ServeSettings
+
+from ...hub.checkpoints import save_checkpoint
 
 
 def test_arguments_come_before_environment_variables() -> None:
@@ -42,6 +45,24 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
     assert settings.keys() == {"canary-1", "canary-2"}
     assert "canary" not in str(settings.public())
     assert settings.public()["store"] == "redis://***@host:6379/0"
+    url = "rediss://host/0?password=canary-4&username=canary-5"
+    asked = ServeSettings.from_environment({"api_key_file": file}, {"XCAT_SERVE_STORE": url})
+    assert asked.public()["store"] == "rediss://host/0?***" and asked.store == url
+    for shown in (repr(settings), str(asked), f"{settings} {asked!r}"):
+        assert "canary" not in shown and "ServeSettings(host='127.0.0.1'" in shown
+    assert ServeSettings.from_dict(settings.to_dict()) == settings
+
+
+def test_a_store_that_cannot_be_reached_shows_no_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = save_checkpoint(tmp_path / "checkpoint")
+    monkeypatch.setenv("XCAT_SERVE_STORE", "redis://canary-1:canary-2@127.0.0.1:1/0?password=canary-3")
+    with pytest.raises(SystemExit) as stop:
+        main(["serve", str(checkpoint), "--port", "0"])
+    written = capsys.readouterr()
+    assert stop.value.code == 2 and "state 127.0.0.1:1: no Redis answers" in written.err
+    assert "canary" not in written.out + written.err
 
 
 def test_a_file_without_keys_is_refused(tmp_path: Path) -> None:
