@@ -34,7 +34,7 @@ def serve(
         int | None, typer.Option(help="Processes behind the port, with one store; 1 by default.")
     ] = None,
     max_waiting: Annotated[
-        int | None, typer.Option(help="Requests that may wait for a thread; 64 by default.")
+        int | None, typer.Option(help="Requests that may wait for a thread; 32 by default.")
     ] = None,
     max_delay: Annotated[
         float | None, typer.Option(help="Seconds; requests that would wait for longer are refused; 0.5 by default.")

@@ -64,7 +64,7 @@ def create_app(engine: Engine) -> FastAPI:
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_middleware(Around, settings=settings, keys=keys, telemetry=telemetry)
+    app.add_middleware(Around, settings=settings, keys=keys, telemetry=telemetry, gates=gates)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(settings.cors_origins), allow_methods=["*"], allow_headers=["*"]

@@ -12,13 +12,16 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import ServiceError, SlowBodyError, TooLargeError, UnauthorizedError
-from .gate import Timing
+from .gate import Gates, Timing
 from .settings import ServeSettings
 from .telemetry import UNKNOWN_PATH, Telemetry
 
 logger = logging.getLogger(__name__)
 OPEN_PATHS = ("/health/live", "/health/ready")
 """Paths that need no key."""
+_OF_MODEL = ("/recommend", "/query", "/recommend/batch", "/chat", "/explain", "/similar")
+_OF_STORE = ("/events",)
+"""Paths of requests that are refused before their body is read, if too many wait already."""
 
 
 class Around:
@@ -29,11 +32,15 @@ class Around:
         settings: The settings.
         keys: Valid API keys; empty to answer everybody.
         telemetry: The metrics.
+        gates: The gates of the requests.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServeSettings, keys: frozenset[str], telemetry: Telemetry) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: ServeSettings, keys: frozenset[str], telemetry: Telemetry, gates: Gates
+    ) -> None:
         self.app, self.settings, self.telemetry = app, settings, telemetry
         self._keys = [key.encode() for key in keys]
+        self._gates = dict.fromkeys(_OF_MODEL, gates.model) | dict.fromkeys(_OF_STORE, gates.store)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -52,6 +59,8 @@ class Around:
         """Let the application answer; returns the error that is left to answer, if there is one."""
         try:
             self._check(scope)
+            if scope["method"] == "POST" and scope["path"] in self._gates:
+                self._gates[scope["path"]].check()
             await self.app(scope, exchange.receive, exchange.send)
         except Exception as error:
             if exchange.started:
@@ -71,7 +80,8 @@ class Around:
             raise UnauthorizedError()
 
     def _count(self, scope: Scope, exchange: _Exchange) -> None:
-        route = getattr(scope.get("route"), "path_format", UNKNOWN_PATH)
+        refused = scope["path"] if scope["path"] in self._gates else UNKNOWN_PATH  # before the route was found
+        route = getattr(scope.get("route"), "path_format", refused)
         timing, total = exchange.timing, time.perf_counter() - exchange.begin
         self.telemetry.request(route, exchange.status, total, timing if timing.model or timing.queue else None)
         line = {

@@ -55,7 +55,7 @@ class ServeSettings:
     workers: int = 1
     max_together: int = 16
     processes: int = 1
-    max_waiting: int = 64
+    max_waiting: int = 32
     max_batch: int = 32
     max_body_bytes: int = 1_000_000
     max_k: int = 200
