@@ -81,7 +81,7 @@ class Around:
 
     def _count(self, scope: Scope, exchange: _Exchange) -> None:
         refused = scope["path"] if scope["path"] in self._gates else UNKNOWN_PATH  # before the route was found
-        route = getattr(scope.get("route"), "path_format", refused)
+        route: str = getattr(scope.get("route"), "path_format", refused)
         timing, total = exchange.timing, time.perf_counter() - exchange.begin
         self.telemetry.request(route, exchange.status, total, timing if timing.model or timing.queue else None)
         line = {
