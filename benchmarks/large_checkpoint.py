@@ -27,9 +27,11 @@ _COLUMNS = ("item_id", "title", "category", "brand", "price", "text")
 
 
 def noisy(vectors: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """(n, ..., width) vectors with noise."""
-    noise = torch.randn(vectors.shape, generator=generator)
-    return vectors + noise * (NOISE * vectors.norm(dim=-1, keepdim=True) / vectors.shape[-1] ** 0.5)
+    """(n, ..., width) vectors with noise, in place."""
+    for part in vectors.split(100_000):
+        noise = torch.randn(part.shape, generator=generator)
+        part += noise * (NOISE * part.norm(dim=-1, keepdim=True) / part.shape[-1] ** 0.5)
+    return vectors
 
 
 def copied_items(old: ItemVocabulary, place: torch.Tensor, copies: torch.Tensor) -> ItemVocabulary:

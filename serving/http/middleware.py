@@ -80,8 +80,9 @@ class Around:
             raise UnauthorizedError()
 
     def _count(self, scope: Scope, exchange: _Exchange) -> None:
-        refused = scope["path"] if scope["path"] in self._gates else UNKNOWN_PATH  # before the route was found
-        route: str = getattr(scope.get("route"), "path_format", refused)
+        path: str = scope["path"]
+        refused = path if path in self._gates else UNKNOWN_PATH  # before the route was found
+        route = getattr(scope.get("route"), "path_format", refused)
         timing, total = exchange.timing, time.perf_counter() - exchange.begin
         self.telemetry.request(route, exchange.status, total, timing if timing.model or timing.queue else None)
         line = {
@@ -132,12 +133,13 @@ class _Exchange:
 
     async def answer(self, error: ServiceError) -> None:
         """Send an error."""
-        pairs = {"content-type": "application/json", **error.headers}
+        body = orjson.dumps(error.body())
+        pairs = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
         if error.status in (408, 413):
             pairs["connection"] = "close"  # the rest of the body is not read
         headers = [(name.lower().encode(), value.encode()) for name, value in pairs.items()]
         await self._send_timed({"type": "http.response.start", "status": error.status, "headers": headers})
-        await self._send_timed({"type": "http.response.body", "body": orjson.dumps(error.body())})
+        await self._send_timed({"type": "http.response.body", "body": body})
 
     async def _send_timed(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -77,3 +77,28 @@ def test_lists_of_many_clients_have_their_events_and_one_checkpoint(tmp_path: Pa
         assert [item["score"] for item in shown] == pytest.approx([item.score for item in expected], abs=1e-4)
         assert not options["exclude_seen"] or not {item["item_id"] for item in shown} & set(history)
     assert sum(sizes) == 2 * CLIENTS * STEPS and max(sizes) > 1, "requests were computed together"
+
+
+def test_an_overloaded_service_refuses_before_it_reads_and_stays_alive(tmp_path: Path) -> None:
+    engine = Engine(str(save_checkpoint(tmp_path / "checkpoint")), ServeSettings(max_waiting=0))
+    started, release, made = threading.Event(), threading.Event(), engine.make_lists
+
+    def slow(asked: Any) -> Any:
+        started.set()
+        assert release.wait(20)
+        return made(asked)
+
+    engine.make_lists = slow  # type: ignore[method-assign]
+    with TestClient(create_app(engine)) as client, ThreadPoolExecutor(1) as threads:
+        first = threads.submit(client.post, "/recommend", json={"history": ITEMS[:3]})
+        assert started.wait(20)
+        refused = client.post("/query", content=b"this is no JSON")
+        assert (refused.status_code, refused.json()["error_type"]) == (429, "overloaded")
+        assert int(refused.headers["Retry-After"]) >= 1 and "x-total-time" in refused.headers
+        assert int(refused.headers["content-length"]) == len(refused.content)
+        assert client.get("/health/live").status_code == 200
+        event = {"user_id": "ida", "item_id": "item-03"}
+        assert client.post("/events", json=event).json()["accepted"] == 1, "events do not wait for lists"
+        assert 'xcat_requests_total{route="/query",status="429"} 1.0' in client.get("/metrics").text
+        release.set()
+        assert len(first.result(20).json()["recommendations"]) == 10
