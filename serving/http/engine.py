@@ -274,7 +274,7 @@ class Engine:
         if now.watched is None and self.shared is not None:
             raise InvalidRequestError(
                 f"the service has {self.settings.processes} processes and no folder for its index, so the others "
-                "would not have the change; start it with --index"
+                "would not have the change; start it with index="
             )
         return nullcontext() if now.watched is None else now.watched.changing()
 
