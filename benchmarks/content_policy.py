@@ -83,7 +83,8 @@ def enforcement(table: pl.DataFrame, folder: Path) -> dict[str, Any]:
     items = items.filter(pl.col("item_id").is_in(events["item_id"].unique()))
     half = table.with_row_index().filter(pl.col("index") % 2 == 0)
     items = pl.concat([items, half.select("item_id", "title", pl.lit("Other").alias("category"))])
-    shop = validate_tables(items, events.select("user_id", "item_id", "timestamp"), name="planted")
+    days = 1_700_000_000 + 86_400 * pl.col("order").cast(pl.Int64)
+    shop = validate_tables(items, events.select("user_id", "item_id", days.alias("timestamp")), name="planted")
     made = prepare_training(shop, PreparationOptions(policy="standard", split="leave-one-out"))
     assert made.model.model.asks is not None
     made.model.model.asks.view.fill_(1.0)
@@ -136,7 +137,7 @@ def real_titles(data: Path) -> dict[str, list[str]]:
     products = pl.from_pandas(get_data("products")["products"])
     named = products.select(pl.concat_str("product_category", "product_type", separator=", ", ignore_nulls=True))
     sets["complete_journey"] = named.to_series().drop_nulls().to_list()
-    sets["zh_queries"] = pl.read_parquet(data / "zh_ecommerce_text" / "queries.parquet").to_series(0).to_list()
+    sets["zh_queries"] = pl.read_parquet(data / "zh_ecommerce_text" / "queries.parquet")["query"].to_list()
     return sets
 
 

@@ -34,6 +34,10 @@ def audit(
     temperature: Annotated[float, typer.Option(help="Temperature of the draws: .01 nearly fixed, 1 random.")] = 0.1,
     explore: Explore = None,
     rerank: Rerank = None,
+    membership: Annotated[
+        bool,
+        typer.Option("--membership", help="Also measure whether losses tell users of the training."),
+    ] = False,
     causal: Annotated[
         bool, typer.Option("--causal", help="Also measure lists of changed histories, and effects of promotions.")
     ] = False,
@@ -66,7 +70,7 @@ def audit(
         checkpoint, data, output, items=items, events=events, columns=columns, time_format=time_format,
         encoding=encoding, unknown_items=unknown_items, missing_users=missing_users, k=k, draws=draws,
         temperature=temperature, revision=revision, rerank=rerank, explore=explore, causal=causal, card=card,
-        split=split,
+        membership=membership, split=split,
     )  # fmt: skip
     _show(found)
     if json_output:
@@ -93,6 +97,8 @@ def _show(found: AuditResult) -> None:
     for one in found.findings:
         say(f"{one.purpose}: {one.text}")
         say(f"  {one.remedy}")
+    if found.membership is not None:
+        say(str(found.membership))
     if found.causal is not None:
         _show_causes(found.causal)
     say(f"report: {found.output}/report.html" if found.output is not None else "")

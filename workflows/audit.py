@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 
 from ..evaluation.audits.item_exposure import PATIENCE
+from ..evaluation.audits.membership import Membership
 from ..evaluation.audits.model_audit import AuditedUsers, PurposeAudit, audit_purpose, plain
 from ..evaluation.audits.popularity import SHORT_HEAD
 from ..evaluation.baseline_names import POPULARITY
@@ -31,6 +32,7 @@ from .audit_findings import Finding, strongest_findings
 from .causal_audit import CausalAudit, causal_audit
 from .checkpoint_evaluation import CheckpointEvaluation, EvaluationData, evaluate_checkpoint
 from .fit_result import MODEL_NAME
+from .membership_audit import membership_audit
 from .output_folders import AUDIT_FILES, check_audit_folder
 from .read_shop import read_shop
 
@@ -56,6 +58,7 @@ class AuditResult:
         temperature: Temperature of the draws.
         output: Folder of the written files; None for none.
         causal: Importance of the history and effects of promotions; None if they were not asked for.
+        membership: Membership inference; None if it was not asked for.
     """
 
     purposes: dict[str, PurposeAudit]
@@ -66,6 +69,7 @@ class AuditResult:
     temperature: float
     output: Path | None = field(default=None)
     causal: CausalAudit | None = None
+    membership: Membership | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON, as `audit.json` has it."""
@@ -73,7 +77,7 @@ class AuditResult:
             "k": self.k, "draws": self.draws, "temperature": self.temperature, "patience": PATIENCE,
             "short_head": SHORT_HEAD, "split": self.data.options.split, "notes": self.data.notes,
             "findings": plain(self.findings), "purposes": plain(self.purposes),
-            "causal": plain(self.causal),
+            "causal": plain(self.causal), "membership": plain(self.membership),
         }  # fmt: skip
 
 
@@ -97,6 +101,7 @@ def audit(
     explore: Explore | float | None = None,
     causal: bool = False,
     card: bool = False,
+    membership: bool = False,
     **options: Any,
 ) -> AuditResult:
     """Audit the lists of a checkpoint, beside popularity, on the test split, like `xcat audit`.
@@ -125,6 +130,7 @@ def audit(
             effects on purchases.
         card: Whether to write the metrics and findings into the card of the checkpoint's folder, in place of those of
             an earlier audit.
+        membership: Whether to attack the checkpoint by its losses, to see whether they tell users of the training.
         **options: Fields of `PreparationOptions` about events, such as `split`.
 
     Returns:
@@ -160,7 +166,8 @@ def audit(
         _with_rules(checkpoint, rules, k, lambda: causal_audit(checkpoint, judged.data, shop, k)) if causal else None
     )
     findings = strongest_findings(purposes, k)
-    result = AuditResult(purposes, findings, judged.data, k, draws, temperature, folder, causes)
+    attacked = membership_audit(checkpoint, judged.data) if membership else None
+    result = AuditResult(purposes, findings, judged.data, k, draws, temperature, folder, causes, attacked)
     if folder is not None:
         _write(result, folder, shop.name)
     if place is not None:
@@ -228,6 +235,7 @@ def _write(result: AuditResult, folder: Path, name: str) -> None:
     content = {"data": name, **result.to_dict()}
     causal, notes = result.causal, list(result.data.notes)
     history, promotions = (None, None) if causal is None else (causal.history, causal.promotions)
+    notes += [] if result.membership is None else [f"M{str(result.membership)[1:]}."]
     notes += [causal.note] if causal is not None and causal.note else []
     page = audit_page(
         result.purposes, result.k, own=MODEL_NAME, title=f"Audit of XCat on {name}", facts=_facts(result, name),

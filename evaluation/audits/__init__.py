@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .exposure import audit_recommendations as audit_recommendations
     from .group_attention import group_exposure as group_exposure
     from .item_exposure import expected_exposure as expected_exposure
+    from .membership import Membership as Membership
+    from .membership import membership_inference as membership_inference
     from .model_audit import ModelAudit as ModelAudit
     from .model_audit import PurposeAudit as PurposeAudit
     from .model_audit import audit_purpose as audit_purpose
@@ -23,6 +25,8 @@ _EXPORTS = {
     "Audit": ".exposure",  # result of `audit_recommendations`
     "PopularityAudit": ".exposure",  # popularity of recommended items, per group of users
     "ExposureAudit": ".exposure",  # exposure of brands and categories
+    "membership_inference": ".membership",  # whether losses tell users of the training
+    "Membership": ".membership",  # its result
     "ModelAudit": ".model_audit",  # one model for one purpose
     "PurposeAudit": ".model_audit",  # models for one purpose
     "audit_purpose": ".model_audit",  # popularity, exposure and groups of users of several models

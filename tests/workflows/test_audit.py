@@ -16,6 +16,7 @@ from xcat_rec.evaluation.audits.popularity import tail_per_user
 from xcat_rec.evaluation.audits.promotion_effects import promotion_effects
 from xcat_rec.model_cards.audit_card import BEGIN, END
 from xcat_rec.model_cards.causal_section import promotions_section
+from xcat_rec.workflows.membership_audit import _losses, _without_last
 
 from ..cli.commands import refused, run
 from ..evaluation.audits.test_promotion_effects import panel
@@ -69,6 +70,31 @@ def test_lists_and_users_are_those_of_the_evaluation(places: tuple[Path, Path]) 
     assert arps[0] < arps[1] and discounted.purposes["next"].models["XCat"].drawn is None
     assert found.findings and all(one.text.endswith(".") and one.remedy for one in found.findings)
     assert [one.size for one in found.findings] == sorted((one.size for one in found.findings), reverse=True)
+
+
+def test_membership_inference_compares_losses_of_the_training_with_held_out_ones(
+    places: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Random weights have learned nothing, so the attack is near chance; its losses are cross-entropies."""
+    checkpoint, data = places
+    found = xcat_rec.audit(checkpoint, data, tmp_path / "audit", draws=0, membership=True)
+    attacked = found.membership
+    assert attacked is not None and attacked.members == attacked.others == 60
+    assert 0.3 < attacked.auc.mean < 0.7 and attacked.auc.low < attacked.auc.mean < attacked.auc.high
+    assert (
+        json.loads((tmp_path / "audit" / "audit.json").read_text())["membership"]["auc"]["mean"] == attacked.auc.mean
+    )
+    assert "Membership inference by the loss: AUC" in (tmp_path / "audit" / "report.html").read_text()
+    recommender = xcat_rec.load(checkpoint)
+    row = found.data.splits["test"].with_format(None)[0]
+    scores = recommender.score_rows([row])[0].double()
+    expected = -float(scores.log_softmax(0)[row["targets"][0]])
+    assert _losses(recommender, [(row, row["targets"][0])]).tolist() == pytest.approx([expected])
+    short = {"items": [5], "ratings": [1.0]}
+    assert _without_last(short) is None
+    assert _without_last({"items": [5, 6], "ratings": [1.0, 2.0], "user_id": "u"}) == (
+        {"items": [5], "ratings": [1.0], "user_id": "u"}, 6
+    )  # fmt: skip
 
 
 def test_bad_arguments_are_refused(
