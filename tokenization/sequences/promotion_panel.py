@@ -11,7 +11,7 @@ from ..progress import stage
 from ..tables.schema import ShopTables
 from .promotion_covariates import Rows, covariates
 
-ROWS = 200_000
+ROWS = 100_000
 """Default number of rows."""
 KINDS = ("display", "mailer")
 """Kinds of promotions of a product in a store for some time."""
