@@ -27,7 +27,7 @@ from xcat_rec.training.preparation.prepare import prepare_training
 
 LOOKALIKES = str.maketrans("aeocpxi", "аеосрхі")
 LEET = str.maketrans("aeios", "43105")
-USERS, ITEMS, LIST = 150, 1_500, 100
+USERS, TRAINED, LIST = 100, 300, 100
 
 
 def obfuscated(text: str, way: str) -> str:
@@ -79,7 +79,7 @@ def enforcement(table: pl.DataFrame, folder: Path) -> dict[str, Any]:
     """Planted items in a real catalogue: in how many lists and reasons they are, and how many are queued."""
     items = pl.read_parquet(folder / "items.parquet").select("item_id", "title", "category")
     events = pl.read_parquet(folder / "events.parquet")
-    events = events.filter(pl.col("user_id").is_in(events["user_id"].unique(maintain_order=True).head(ITEMS // 4)))
+    events = events.filter(pl.col("user_id").is_in(events["user_id"].unique(maintain_order=True).head(TRAINED)))
     items = items.filter(pl.col("item_id").is_in(events["item_id"].unique()))
     half = table.with_row_index().filter(pl.col("index") % 2 == 0)
     items = pl.concat([items, half.select("item_id", "title", pl.lit("Other").alias("category"))])
@@ -95,15 +95,15 @@ def enforcement(table: pl.DataFrame, folder: Path) -> dict[str, Any]:
     own = events.group_by("user_id", maintain_order=True).agg("item_id").head(USERS)["item_id"].to_list()
     histories = [[item for item in history if item not in flagged] for history in own]
     wanted = [*table["title"].to_list()]
-    lists = recommender.recommend_many(histories, LIST)
-    lists += recommender.recommend_many([[]] * len(wanted), 20, queries=wanted)
+    lists = recommender.recommend_many(histories, LIST, explain=False)
+    lists += recommender.recommend_many([[]] * len(wanted), 20, queries=wanted, explain=False)
     lists.append(recommender.recommend([], LIST))
     shown = Counter(item.item_id for listed in lists for item in listed if item.item_id in ids)
     mixed = [[*history, table["item_id"][n % table.height]] for n, history in enumerate(histories)]
     cited = {
         reason.item_id for listed in recommender.recommend_many(mixed, 10) for one in listed for reason in one.because
     }
-    for history in mixed[:20]:
+    for history in mixed[:5]:
         item = recommender.recommend(history, 1)[0].item_id
         said = recommender.explain(history, item).sentence
         cited |= {one for one in history if one in ids and table.filter(pl.col("item_id") == one)["title"][0] in said}
