@@ -16,7 +16,7 @@ from .pages import CHINESE, PAGES, read, words_of
 GUIDES = [page for page in PAGES if page != CHINESE and not page.startswith(("docs/research/", "docs/zh/"))]
 """Pages whose blocks are run. Those of docs/research take hours and data sets; their commands are parsed. Chinese
 pages have the blocks of their English sources, which test_pages.py and tests/docs/test_translation.py compare."""
-_BLOCK = re.compile(r"(?:^<!-- (?P<note>.+?) -->\n)?^```(?P<language>bash|python)\n(?P<text>.*?)^```", re.S | re.M)
+_BLOCK = re.compile(r"(?:^<!-- (?P<note>[^\n]+?) -->\n)?^```(?P<language>bash|python)\n(?P<text>.*?)^```", re.S | re.M)
 NOT_RUN, SLOW = "not run: ", "slow"
 ELSEWHERE = {
     r"^(git clone|python3 -m venv|pip|make|\.venv) ": "installation: make",
