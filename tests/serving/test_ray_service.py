@@ -51,10 +51,13 @@ def served(folder: Path, port: int, environment: dict[str, str], log: TextIO) ->
     import ray
 
     environment["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
-    process = subprocess.Popen([sys.executable, str(SCRIPT)], env=environment, stdout=log, stderr=log)
+    command = [sys.executable, str(SCRIPT)]
+    process, tries = subprocess.Popen(command, env=environment, stdout=log, stderr=log), 1
     try:
         end = time.monotonic() + SECONDS
         while ask(f"http://127.0.0.1:{port}/health/ready")[0] != 200:
+            if process.poll() is not None and tries < 5:  # it waits for its proxy for 60 s, which goes on starting
+                process, tries = subprocess.Popen(command, env=environment, stdout=log, stderr=log), tries + 1
             assert process.poll() is None and time.monotonic() < end, (folder / "log").read_text()[-3000:]
             time.sleep(1)
         yield f"http://127.0.0.1:{port}"
