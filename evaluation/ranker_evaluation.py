@@ -7,11 +7,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from datasets import Dataset
 
 from ..tokenization.progress import stage
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, PAD_ROW, ItemVocabulary
@@ -28,6 +27,9 @@ from .recommendation_ranking.ranking_metrics import (
     summarise,
 )
 from .slices import SLICE_NAMES, target_slices
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 LOST = "lost_to_untrained"
 

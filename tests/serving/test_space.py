@@ -159,7 +159,7 @@ def test_it_starts_and_answers_without_the_package(checkpoint: Path, tmp_path: P
     assert found["recommendations"][0]["because"] and popular["basis"] == "popular"
     shown = {part["props"].get("label"): part["props"] for part in config["components"]}
     assert shown["Only categories that the history lacks"]["visible"] is True
-    assert shown["Wish, in your own words"]["visible"] is recommender.model.model.asks.is_fitted.item()
+    assert shown["Wish, in your own words"]["visible"] is bool(recommender.model.model.asks.is_fitted)
     assert shown["Compare"]["visible"] is False, "there is one checkpoint"
 
 
