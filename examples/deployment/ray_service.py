@@ -5,7 +5,7 @@
     python ray_service.py                    # on this machine alone
 
 Every node must be able to read the checkpoint under its path. All settings of the service are environment variables,
-see docs/deploy.md. Address and port are those of Ray Serve.
+see docs/deploy.md; those of this process are given to the replicas. Address and port are those of Ray Serve.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import os
 from ray import serve
 
 REPLICAS = int(os.environ.get("XCAT_REPLICAS", "2"))
+VARIABLES = {name: value for name, value in os.environ.items() if name.startswith("XCAT_")}
+"""A replica has the environment of its node, and these."""
 
 
 def build():
@@ -29,7 +31,7 @@ def build():
 
 service = serve.deployment(
     num_replicas=REPLICAS,
-    ray_actor_options={"num_cpus": 1},
+    ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": VARIABLES}},
     max_ongoing_requests=64,
     max_queued_requests=64,  # more are refused by Ray Serve with status 503
     graceful_shutdown_timeout_s=20,
