@@ -86,9 +86,7 @@ def test_two_replicas_share_events(url: str) -> None:
             status, found = ask(f"{url}/recommend", {"user_id": "anna", "k": 40})
             shown = {item["item_id"] for item in found["recommendations"]}
             assert status == 200 and not {f"item-{past:02d}" for past in range(number + 1)} & shown
-    seen = set()
-    for _ in range(40):
-        with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
-            lines = answer.read().decode().splitlines()
-        seen.add(next(line for line in lines if line.startswith('xcat_requests_total{route="/recommend"')))
-    assert len(seen) == 2, "both have answered"
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
+    counts = [line.rpartition(" ")[2] for line in lines if line.startswith('xcat_requests_total{route="/recommend"')]
+    assert 0 < sum(map(float, counts)) < 30, "the metrics are of one replica, and the other has answered, too"
