@@ -79,7 +79,7 @@ def check_audit_card(folder: Path) -> Path:
     if not path.is_file() or not _AUDIT.search(path.read_text(encoding="utf-8")):
         raise ValueError(
             f"card is True, and {str(folder)!r} has no {CARD_FILE} with a heading Audit; give the folder of a "
-            "checkpoint with its card, or leave card out"
+            "checkpoint with its card, or leave card= out"
         )
     return path
 

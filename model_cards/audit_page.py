@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..evaluation.audits.changed_histories import HistoryImportance
 from ..evaluation.audits.group_attention import GroupExposure
-from ..evaluation.audits.history_importance import HistoryImportance
 from ..evaluation.audits.model_audit import ModelAudit, PurposeAudit
 from ..evaluation.audits.popularity import SHORT_HEAD
-from ..evaluation.audits.promotion_effects import PromotionEffects
+from ..evaluation.audits.promotions import PromotionEffects
 from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.purposes import PURPOSE_CALLS, PURPOSE_MEANINGS
 from .audit_parts import bullets, interval_cell, plain_text, table

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..evaluation.audits.changed_histories import HistoryImportance
 from ..evaluation.audits.doubly_robust import OVERLAP
-from ..evaluation.audits.history_importance import HistoryImportance
-from ..evaluation.audits.promotion_effects import BALANCED, PromotionEffect, PromotionEffects
+from ..evaluation.audits.promotions import BALANCED, PromotionEffect, PromotionEffects
 from .audit_parts import bullets, interval_cell, plain_text, table
 
 

@@ -179,7 +179,7 @@ def audit(
 def _card_folder(checkpoint: object) -> Path:
     """The folder of a checkpoint whose card is written."""
     if isinstance(checkpoint, XCatRecommender):
-        raise ValueError("card is True, and the checkpoint is a recommender; give its folder, or leave card out")
+        raise ValueError("card is True, and the checkpoint is a recommender; give its folder, or leave card= out")
     folder = Path(str(checkpoint))
     check_audit_card(folder)
     return folder

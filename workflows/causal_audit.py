@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..evaluation.audits.history_importance import HistoryImportance, history_importance
-from ..evaluation.audits.promotion_effects import PromotionEffects, promotion_effects
+from ..evaluation.audits.changed_histories import HistoryImportance, history_importance
+from ..evaluation.audits.promotions import PromotionEffects, promotion_effects
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.sequences.promotion_panel import ROWS, has_store_promotions, promotion_panel
 from ..tokenization.tables.schema import ShopTables

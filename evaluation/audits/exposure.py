@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
-from ..ranker_evaluation import RankingReport
+
+if TYPE_CHECKING:
+    from ..ranker_evaluation import RankingReport
 
 HEAD = 0.1
 """Share of the catalogue that counts as popular: the items with the most training events."""

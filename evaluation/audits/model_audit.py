@@ -15,9 +15,9 @@ from ..propensities import BalancedQuality, balanced_quality
 from ..purposes import DISCOVER, NEXT
 from ..ranker_evaluation import RankingReport
 from .calibration import ListCalibration, list_calibration
-from .category_paths import CategoryPath, category_paths
 from .group_attention import GroupExposure, group_exposure
 from .item_exposure import ExpectedExposure, expected_exposure
+from .paths_of_groups import CategoryPath, category_paths
 from .popularity import PopularityBias, popularity_bias, tail_per_user
 from .user_groups import GroupQuality, quality_gaps
 

@@ -109,8 +109,8 @@ def other(kind: Any, default: Any) -> Any:
     """A value of a type that is not the default."""
     if get_origin(kind) is Literal:
         return next(choice for choice in get_args(kind) if choice != default)
-    kinds = {int: 7, float: 0.5, str: "a b,c=d's", Path: "some/where"}
-    return next(value for known, value in kinds.items() if known is kind or known in get_args(kind))
+    kinds = {int: 7, float: 0.5, str: "a b,c=d's", Path: "some/where", list[str]: "a b"}
+    return next(value for known, value in kinds.items() if known == kind or known in get_args(kind))
 
 
 def test_every_option_of_fit_is_in_the_command_or_said_not_to_matter() -> None:

@@ -13,7 +13,7 @@ import pytest
 import xcat_rec
 from xcat_rec.evaluation.audits.exposure import audit_popularity
 from xcat_rec.evaluation.audits.popularity import tail_per_user
-from xcat_rec.evaluation.audits.promotion_effects import promotion_effects
+from xcat_rec.evaluation.audits.promotions import promotion_effects
 from xcat_rec.model_cards.audit_card import BEGIN, END
 from xcat_rec.model_cards.causal_section import promotions_section
 from xcat_rec.workflows.membership_audit import _losses, _without_last

@@ -118,7 +118,7 @@ def load_table(
         ) from None
     except (pl.exceptions.PolarsError, pa.ArrowException) as error:
         raise ValueError(
-            f"{label}: its values are no table: {error}; give texts, numbers, or lists of them"
+            f"{label}: its values are no table: {error}; give only texts, numbers, or lists of them"
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xcat_rec.evaluation.audits.doubly_robust import logistic
-from xcat_rec.evaluation.audits.promotion_effects import (
+from xcat_rec.evaluation.audits.promotions import (
     NEXT_PERIOD,
     OTHER_CATEGORY,
     SHUFFLED,

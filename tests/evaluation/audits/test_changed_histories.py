@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from xcat_rec.evaluation.audits.history_importance import CHANGES, changed_row, history_importance
+from xcat_rec.evaluation.audits.changed_histories import CHANGES, changed_row, history_importance
 
 
 class Follows:

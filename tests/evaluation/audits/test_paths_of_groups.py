@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from xcat_rec.evaluation.audits.category_paths import category_paths
+from xcat_rec.evaluation.audits.paths_of_groups import category_paths
 
 CODES = np.array([-1, -1, 0, 1, 2, -1])  # items 2, 3, 4 of the categories a, b, c
 NAMES = ["a", "b", "c"]
