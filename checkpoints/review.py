@@ -130,7 +130,7 @@ def decide(folder: Path, item: str, decision: Decision, *, by: str, reason: str)
     for name, value in (("by", by), ("reason", reason)):
         if not value.strip():
             raise ValueError(f"{name} is empty; a decision needs the name of a person and a reason")
-    with _locked(folder):
+    with locked_review(folder):
         saved = _policy_of(folder)
         if item not in saved["items"] and item not in _titles(folder):
             raise ValueError(f"item is {item!r}, which is not in the catalogue of {folder}; give the id of an item")
@@ -240,7 +240,7 @@ def _titles(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked_review(folder: Path) -> Iterator[None]:
     """Let one process at a time decide."""
     try:
         import fcntl

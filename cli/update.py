@@ -19,7 +19,8 @@ def update(
         Path | None, typer.Option(help="Folder of the index of the service, whose added items are kept.")
     ] = None,
     ignore_types: Annotated[
-        str | None, typer.Option(help="Event types of the log that are left out, such as click,view.")
+        str | None,
+        typer.Option(help="Event types that are left out, besides untrained ones, such as click,view."),
     ] = None,
     growth: Annotated[
         float | None,

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 POLICY_FILE = "policy.json"
 FORMAT = 1
@@ -55,7 +56,7 @@ def write_policy(folder: str | os.PathLike[str], policy: Mapping[str, Any] | Non
     if policy is None:
         path.unlink(missing_ok=True)
         return path
-    unfinished = path.with_suffix(".unfinished")
+    unfinished = path.with_suffix(f".{uuid4().hex}.unfinished")
     unfinished.write_text(json.dumps(policy, ensure_ascii=False, indent=1), encoding="utf-8")
     os.replace(unfinished, path)
     return path

@@ -12,6 +12,7 @@ from ..checkpoints.review import (
     ReviewEntry,
     carry_decisions,
     decide,
+    locked_review,
     read_review_log,
     review_queue,
     verify_review,
@@ -81,7 +82,8 @@ class Review:
         """
         chosen = read_policy(policy)
         found = None if chosen is None else checked_catalogue(chosen, ItemVocabulary.load(self.folder))
-        write_policy(self.folder, carry_decisions(self.folder, found))
+        with locked_review(self.folder):
+            write_policy(self.folder, carry_decisions(self.folder, found))
 
 
 def review(checkpoint: str | os.PathLike[str]) -> Review:

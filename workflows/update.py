@@ -117,7 +117,7 @@ def update(
         data: Tables of the earlier training, as in `fit`: sequences of them are trained on again, and their test users
             are what the log cannot change. None to draw histories from the old model in their place.
         index: Folder of the index of the service, whose added items are kept; None for none.
-        ignore_types: Event types of the log that are left out.
+        ignore_types: Event types of the log that are left out, besides those that the checkpoint was not trained on.
         growth: Largest growth of an item's share of the log's users, and of lists, that passes; 1 for any.
         learning_rate: Peak learning rate.
         num_train_epochs: Maximum number of epochs; the best one on the validation part of the log is kept.

@@ -94,11 +94,12 @@ def read_log(
         log: SQLite file of the service's store.
         model: The model.
         processor: Its processor.
-        ignore_types: Event types that are left out.
+        ignore_types: Event types that are left out, besides those that the model was not trained on.
 
     Raises:
         OSError: If the file is not such a store.
-        ValueError: If the log is empty, too small, has other event types than the model, or is of another catalogue.
+        ValueError: If the log is empty, too small, has only other event types than the model, or is of another
+            catalogue.
     """
     events = stored_events(log)
     if not len(events):
@@ -106,8 +107,7 @@ def read_log(
     default = processor.default_event_type or next(iter(processor.event_types), "")
     kind = pl.col("event_type")
     events = events.with_columns(pl.when(kind == "").then(pl.lit(default)).otherwise(kind).alias("event_type"))
-    _check_types(events, processor, ignore_types)
-    kept = events.filter(~kind.is_in(list(ignore_types)))
+    kept = events.filter(~kind.is_in(_left_out(events, processor, ignore_types)))
     rows = processor.catalogue.encode(kept["item_id"].to_arrow())
     known = kept.filter(pl.Series(rows != UNKNOWN_ROW))
     if len(known) < LEAST_KNOWN * len(kept) or not len(known):
@@ -136,19 +136,19 @@ def read_log(
     )  # fmt: skip
 
 
-def _check_types(events: pl.DataFrame, processor: XCatProcessor, ignore_types: Collection[str]) -> None:
-    """Refuse types that the model was not trained on."""
+def _left_out(events: pl.DataFrame, processor: XCatProcessor, ignore_types: Collection[str]) -> list[str]:
+    """The types that are left out: the given ones, and those that the model was not trained on."""
     if isinstance(ignore_types, str):
         raise ValueError(f"ignore_types is the text {ignore_types!r}; give a list of event types")
-    if not processor.event_types:
-        return
-    counts = dict(events["event_type"].value_counts().iter_rows())
-    unknown = sorted(set(counts) - set(processor.event_types) - set(ignore_types))
-    if unknown:
+    found = events["event_type"].unique().to_list()
+    trained = processor.event_types or found
+    left = [name for name in found if name in ignore_types or name not in trained]
+    if len(left) == len(found):
         raise ValueError(
-            f"log: {counts[unknown[0]]:,} events have the type {unknown[0]!r}, which the checkpoint was not trained "
-            f"on; it has {', '.join(processor.event_types)}; leave such events out with ignore_types="
+            f"log: no event has a type that the checkpoint was trained on, or all are left out; the types are "
+            f"{', '.join(sorted(found))}, and the checkpoint has {', '.join(trained)}"
         )
+    return left
 
 
 def _latest(events: pl.DataFrame, most: int) -> pl.DataFrame:

@@ -174,7 +174,9 @@ def users_guard(histories: list[list[int]], counts: np.ndarray, limit: float, na
     item, most = int(growth.argmax()), float(growth.max())
     return Guard(
         USERS, most <= limit, most, limit,
-        f"the share of users who have item {name(item)} grew most, by {most:.1%} of users beyond chance",
+        f"the share of users who have item {name(item)} grew most, by {most:.1%} of users beyond chance"
+        if most > 0
+        else "no item has more users than in the earlier training, beyond chance",
     )  # fmt: skip
 
 

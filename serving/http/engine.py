@@ -110,9 +110,15 @@ class Engine:
             index: Its index, as of `ServeSettings`; None for an index in memory.
 
         Raises:
-            InvalidRequestError: If it cannot be loaded; the old one stays.
+            InvalidRequestError: If it cannot be loaded, or no index is given and the service saves its items in one;
+                the old checkpoint stays.
         """
         with self._swapping:
+            if index is None and self._current.index is not None:
+                raise InvalidRequestError(
+                    "index is missing, and the service saves added and deleted items in one; give the folder of an "
+                    "index of the new checkpoint, as of xcat index"
+                )
             try:
                 self._current = self._deployed(checkpoint, _index(index))
             except (OSError, ValueError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,18 @@ def test_a_decision_counts_in_the_next_request(folder: Path) -> None:
     own.block("item-04", by="Bo", reason="no joke")
     assert "item-04" not in listed(loaded.recommend(OTHERS, 40))
     assert [(one.item_id, one.by) for one in own.verify()][-1] == ("item-04", "Bo") and len(own.log()) == 4
+
+
+def test_decisions_while_another_policy_is_applied_are_kept(folder: Path) -> None:
+    own, items = Review(folder), [f"item-{number}" for number in range(10, 20)]
+    with ThreadPoolExecutor(2) as threads:
+        applied = [threads.submit(own.apply, "standard") for _ in range(10)]
+        for item in items:
+            own.block(item, by="Bo", reason="recalled by the maker")
+        for one in applied:
+            one.result()
+    assert {one.item_id for one in own.verify()} == {*items}
+    assert {*items} <= {*json.loads((folder / POLICY_FILE).read_text())["decisions"]}
 
 
 @pytest.mark.parametrize(

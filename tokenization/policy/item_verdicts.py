@@ -147,5 +147,5 @@ def _texts(table: pa.Table, name: str) -> pa.Array:
     """A column as texts; texts of a list are joined."""
     column = table[name].combine_chunks()
     if _value_type(column.type) is not column.type:
-        column = pc.binary_join(column, " ")
+        column = pc.binary_join(pc.cast(column, pa.list_(pa.string())), " ")
     return pc.cast(column, pa.string())

@@ -124,7 +124,10 @@ def test_metrics_are_those_of_all_processes(server: Server) -> None:
 
 def test_another_checkpoint_and_a_process_that_is_killed(server: Server, tmp_path: Path) -> None:
     other = save_checkpoint(tmp_path / "other", seed=1)
-    told = server.ask("/checkpoint", {"checkpoint": str(other)})[1]["fingerprint"]
+    assert "index is missing" in server.ask("/checkpoint", {"checkpoint": str(other)})[1]["error"]
+    XCatRecommender.from_pretrained(other).save_index(tmp_path / "its-index")
+    swap = {"checkpoint": str(other), "index": str(tmp_path / "its-index")}
+    told = server.ask("/checkpoint", swap)[1]["fingerprint"]
     until(lambda: {server.ask("/recommend", {"k": 1})[1]["checkpoint"] for _ in range(20)} == {told})
     (first, second) = (child.pid for child in children(server))
     os.kill(first, signal.SIGKILL)

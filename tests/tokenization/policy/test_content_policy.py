@@ -6,6 +6,7 @@ import json
 import unicodedata
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,7 +15,9 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from xcat_rec.tokenization.policy.content_policy import OUTCOMES, ContentPolicy, read_policy
 from xcat_rec.tokenization.policy.folding import revealed_texts
+from xcat_rec.tokenization.policy.item_verdicts import checked_catalogue
 from xcat_rec.tokenization.policy.word_lists import WordFinder, WordList, package_lists, read_lists
+from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 from ...tiny_shop import save_text_encoder
 
@@ -127,6 +130,12 @@ def test_settings_change_outcomes_and_words(tmp_path: Path) -> None:
 def test_invalid_settings_are_refused(given: object, message: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         read_policy(given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.large_list(pa.large_string())], ids=str)
+def test_columns_with_lists_of_texts_are_checked(kind: pa.DataType) -> None:
+    table = pa.table({"item_id": ["a", "b"], "campaign": pa.array([["summer", "vodka"], None], kind)})
+    assert [*checked_catalogue(ContentPolicy(), ItemVocabulary(table))["items"]] == ["a"]
 
 
 def test_lists_refuse_words_without_a_category() -> None:
