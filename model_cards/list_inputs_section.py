@@ -18,7 +18,7 @@ def list_inputs_section(data: XCatModelCardData) -> str:
     return "\n\n".join(
         [
             "The main parameters of a list, in words for customers, as article 27 of the Digital Services Act asks of "
-            "online platforms. The service answers `GET /parameters` with the same.",
+            "online platforms. The service tells customers the same.",
             table(["Input", "Meaning", "Change"], rows),
             f"{OFF} {NOT_USED}",
         ]

@@ -77,8 +77,8 @@ def summed(texts: Iterable[bytes]) -> bytes:
     r"""The sums of metrics in the text format of Prometheus.
 
     Example:
-        >>> summed([b"# TYPE a counter\\na_total 1.0\\n", b'# TYPE a counter\\na_total 2.0\\na_total{b="c"} 1.0\\n'])
-        b'# TYPE a counter\\na_total 3.0\\na_total{b="c"} 1.0\\n'
+        >>> summed([b"# TYPE a counter\na_total 1.0\n", b'# TYPE a counter\na_total 2.0\na_total{b="c"} 1.0\n'])
+        b'# TYPE a counter\na_total 3.0\na_total{b="c"} 1.0\n'
     """
     families: dict[str, tuple[list[str], dict[str, float]]] = {}
     for text in texts:

@@ -175,7 +175,10 @@ def test_a_saved_index_has_the_same_lists(kind: str, tmp_path: Path) -> None:
     same = recommender()
     same.load_index(tmp_path / "index")
     assert (same.index.kind, same.index.num_items) == (kind, 1_500)
-    assert same.recommend_many(HISTORIES, 15) == found.recommend_many(HISTORIES, 15)
+    for own, other in zip(same.recommend_many(HISTORIES, 15), found.recommend_many(HISTORIES, 15), strict=True):
+        assert ids(own) == ids(other), "the tables have other sizes, so products may differ in the last bit"
+        assert [one.score for one in own] == pytest.approx([one.score for one in other], abs=1e-5)
+        assert [one.because for one in own] == [one.because for one in other]
     again = same.add_items({"item_id": ["new-3"], "title": ["stoves number 1 1"]})
     assert again.new == 1
     same.save_index(tmp_path / "index")

@@ -7,10 +7,11 @@ from dataclasses import fields
 import pytest
 
 from xcat_rec.tokenization.images.image_options import ImageOptions
+from xcat_rec.tokenization.policy.policy_options import PolicyOptions
 from xcat_rec.tokenization.sequences import EventOptions
 from xcat_rec.training.preparation import InterestOptions, ModelOptions, PreparationOptions, TextOptions
 
-GROUPS = (EventOptions, TextOptions, ImageOptions, InterestOptions, ModelOptions)
+GROUPS = (EventOptions, TextOptions, ImageOptions, PolicyOptions, InterestOptions, ModelOptions)
 
 
 def test_flat_keywords_reach_every_group() -> None:
