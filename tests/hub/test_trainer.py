@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from .conftest import Client
 from .server import Hub
 
@@ -14,6 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 from tests.tiny_shop import QUICK, SMALL, save_text_encoder, shop
+import pytest
+
 from xcat_rec import XCatRecommender, XCatTrainer, XCatTrainingArguments
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
@@ -55,6 +59,7 @@ print(json.dumps(told))
 """
 
 
+@pytest.mark.slow
 def test_every_strategy_pushes_loadable_checkpoints(hub: Hub, alice: Client, tmp_path: Path) -> None:
     told = alice.tell(TRAIN, str(ROOT), str(tmp_path))
     assert told.keys() == {"end", "every_save", "checkpoint", "all_checkpoints", "parts"}

@@ -341,6 +341,7 @@ def evaluations(trainer: XCatTrainer) -> list[dict[str, float]]:
     return [shown(entry) for entry in trainer.state.log_history if "eval_ndcg@10" in entry]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("whole_fits")  # as in the processes that it starts
 def test_the_configuration_for_fsdp2_trains_evaluates_and_saves(tmp_path):
     """Like one process, except that each of the two has half of the parameters during training."""

@@ -30,6 +30,7 @@ def bench(folder: Path, models: str, **options: Any) -> xcat_rec.BenchResult:
     return xcat_rec.bench(shop, models, task="click", **{**QUICK, **options})
 
 
+@pytest.mark.slow
 def test_all_models_on_one_test_split(tmp_path, runs_here):
     encoder, output = str(save_text_encoder(tmp_path / "encoder")), tmp_path / "clicks.json"
     result = bench(
