@@ -20,7 +20,10 @@ import pytest
 
 import xcat_rec
 from xcat_rec.cli.app import main
+from xcat_rec.tokenization.sequences.splits import SPLITS
+from xcat_rec.training.tasks.task import TASKS
 from xcat_rec.training.trainer import XCatTrainer
+from xcat_rec.workflows.baseline_registry import BASELINES
 
 from .page_blocks import Block, source_file
 from .pages import ROOT
@@ -147,6 +150,7 @@ def run_blocks(
     short_trainings(patch)
     module = _module(folder, shown, patch)
     with ExitStack() as services:
+        services.callback(_forget_registered)
         for block in shown:
             if block.language == "python":
                 exec(compile(_shorter(block.text), str(module.__file__), "exec"), module.__dict__)
@@ -154,6 +158,13 @@ def run_blocks(
             for words in block.commands():
                 _run_command(shlex.split(_shorter(shlex.join(words))), block, patch, services)
     return len(shown)
+
+
+def _forget_registered() -> None:
+    """Take what a page registers as `my_package:...` out of the registries, which last longer than the test."""
+    for registry in (BASELINES, TASKS, SPLITS):
+        for name in [name for name in registry if str(name).startswith("my_package:")]:
+            del registry[name]
 
 
 def _shorter(text: str) -> str:

@@ -16,8 +16,6 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 from tests.tiny_shop import QUICK, SMALL, save_text_encoder, shop
-import pytest
-
 from xcat_rec import XCatRecommender, XCatTrainer, XCatTrainingArguments
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training

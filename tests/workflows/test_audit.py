@@ -19,7 +19,7 @@ from xcat_rec.model_cards.causal_section import promotions_section
 from xcat_rec.workflows.membership_audit import _losses, _without_last
 
 from ..cli.commands import refused, run
-from ..evaluation.audits.test_promotion_effects import panel
+from ..evaluation.audits.test_promotions import panel
 from ..hub.checkpoints import save_checkpoint
 from ..tiny_shop import write_shop
 
