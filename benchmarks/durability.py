@@ -87,7 +87,7 @@ def served(checkpoint: str) -> Iterator[tuple[Service, Path]]:
 
 
 def in_threads(work: Callable[[int], int], count: int = THREADS) -> int:
-    """The sum of what threads return; an error of one of them is raised."""
+    """Sum of the results of threads; an error in a thread is raised."""
     found: list[int] = []
     errors: list[BaseException] = []
 

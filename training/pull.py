@@ -1,4 +1,4 @@
-"""A pull of trained weights towards those that training started from."""
+"""Regularization that pulls weights towards their values before training."""
 
 from __future__ import annotations
 

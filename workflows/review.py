@@ -30,7 +30,7 @@ class Review:
         checkpoint: Its folder.
 
     Raises:
-        OSError: If it is no folder of a checkpoint.
+        OSError: If the folder is not a checkpoint.
     """
 
     def __init__(self, checkpoint: str | os.PathLike[str]) -> None:
@@ -93,7 +93,7 @@ def review(checkpoint: str | os.PathLike[str]) -> Review:
         checkpoint: Its folder.
 
     Raises:
-        OSError: If it is no folder of a checkpoint.
+        OSError: If the folder is not a checkpoint.
 
     Example (not run: it needs a checkpoint):
         review("CKPT").approve("1082185", by="Ada", reason="a corkscrew, no wine")

@@ -135,8 +135,7 @@ class FeedbackLog:
         Raises:
             OSError: If the file is gone.
         """
-        self._file.check()
-        return self._file.base
+        return self._file.checked
 
     def show(self, impression: Impression) -> None:
         """Add a list.

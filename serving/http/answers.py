@@ -163,7 +163,7 @@ _RETRY = {"Retry-After": {"description": "Seconds until the next try.", "schema"
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Documentation of the error answers of a route that computes, with those that every such route has."""
+    """OpenAPI entries of error answers: the given ones, and those of all routes that compute."""
     return error_answers(400, 401, 408, 413, 422, 429, 503, *statuses)
 
 

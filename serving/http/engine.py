@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from polars.exceptions import PolarsError
 from pyarrow import ArrowException
@@ -30,6 +30,8 @@ from .watched_index import WatchedIndex, stamp_of
 logger = logging.getLogger(__name__)
 _LOOK_EVERY = 0.5
 """Seconds between two looks at the checkpoint that the processes of a service serve."""
+
+Result = TypeVar("Result")
 
 
 class Engine:
@@ -136,13 +138,7 @@ class Engine:
         Raises:
             InvalidRequestError: If a value cannot be used; then no list is logged.
         """
-        (made,) = self.make_lists([requests])
-        if isinstance(made, Exception):
-            raise made
-        (logged,) = self.log_lists([made])
-        if isinstance(logged, Exception):
-            raise logged
-        return logged
+        return _only(self.log_lists([_only(self.make_lists([requests]))]))
 
     def make_lists(self, asked: Sequence[Sequence[dict[str, Any]]]) -> list[list[MadeList] | Exception]:
         """Make the lists of several calls in one batch, all with one checkpoint.
@@ -177,10 +173,7 @@ class Engine:
         Raises:
             InvalidRequestError: If a value cannot be used; then no event is added.
         """
-        (new,) = self.append_many([events])
-        if isinstance(new, Exception):
-            raise new
-        return new
+        return _only(self.append_many([events]))
 
     def append_many(self, asked: Sequence[Sequence[dict[str, Any]]]) -> list[list[bool] | Exception]:
         """As `append`, for several calls, in one change of the log."""
@@ -347,6 +340,14 @@ def _warm(recommender: XCatRecommender) -> None:
     asks = recommender.model.model.asks
     query = "a" if asks is not None and asks.is_fitted else None
     recommender.recommend(first, k=1, query=query, explain=False, exclude_seen=False)
+
+
+def _only(results: Sequence[Result | Exception]) -> Result:
+    """The result of a single call; its error is raised."""
+    (found,) = results
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _index(given: str | None) -> Path | str | None:

@@ -97,7 +97,7 @@ class Gate:
 
     @property
     def delay(self) -> float:
-        """Seconds until those that wait now have been computed, by the mean time of the latest requests."""
+        """Estimated seconds until all waiting requests are done, from the mean time of the latest requests."""
         return self._seconds * (self.waiting + self.running) / self.workers
 
     def retry_after(self) -> int:
@@ -219,7 +219,7 @@ class Gate:
                 _hand_over(loop, own)
 
     def _take(self) -> list[_Job]:
-        """The oldest job and those that can be computed with it, in their order; the lock is held."""
+        """The oldest job and the jobs that share its batch, oldest first; the caller holds the lock."""
         first = self._jobs[0]
         batch = [job for job in self._jobs if job.compute == first.compute][: self.max_together]
         now = time.perf_counter()

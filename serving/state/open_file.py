@@ -45,6 +45,16 @@ class OpenFile:
         self.base, self._identity, self.generation = fresh, self._found(), self.generation + 1
         return True
 
+    @property
+    def checked(self) -> sqlite3.Connection:
+        """The connection after `check`.
+
+        Raises:
+            OSError: If there is no file.
+        """
+        self.check()
+        return self.base
+
     def _found(self) -> tuple[int, int] | None:
         if self.path is None:
             return None

@@ -81,8 +81,7 @@ class SQLiteLog:
         Raises:
             OSError: If the file is gone.
         """
-        self._writing_file.check()
-        return self._writing_file.base
+        return self._writing_file.checked
 
     @property
     def _reader(self) -> sqlite3.Connection:

@@ -138,7 +138,7 @@ class WordFinder:
             self._phrases.setdefault(phrase.stems[0], []).append(phrase)
 
     def find(self, text: str) -> list[Found]:
-        """The words of the lists that a text has, each once, those that are written plainly first.
+        """Words of the lists in a text, each once; plainly written words come first.
 
         Args:
             text: The text as it is written.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.serving.http.run import serve
+from xcat_rec.serving.http.run import listening, serve
 from xcat_rec.serving.http.settings import ServeSettings
 from xcat_rec.serving.http.shared_folder import SharedFolder, summed
 from xcat_rec.serving.http.watched_index import WatchedIndex, stamp_of
@@ -209,3 +210,11 @@ def test_changes_of_two_recommenders_on_one_index_are_all_kept(checkpoint: Path,
     (folder / "index.json").write_text("{}")
     watched[0].refresh()
     assert using[0].index.num_items == 44, "an index that cannot be read is left alone"
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    """An answer is two packets; with Nagle's algorithm the second waits 40 ms for the client."""
+    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
