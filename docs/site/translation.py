@@ -168,7 +168,7 @@ def _words(cell: str) -> list[str]:
 
 
 def term_faults(english: str, chinese: str, terms: list[tuple[str, list[str], list[str]]]) -> Iterator[str]:
-    r"""Terms of the glossary that a section translates otherwise.
+    r"""Terms of the glossary that a section translates otherwise; "log loss" is not a "log", if both are terms.
 
     Args:
         english: The English section.
@@ -181,11 +181,15 @@ def term_faults(english: str, chinese: str, terms: list[tuple[str, list[str], li
         ["'checkpoint' is 检查点 in the glossary", "存档 is not used for 'checkpoint'"]
         >>> list(term_faults("Load the checkpoints.", "载入检查点。", terms))
         []
+        >>> list(term_faults("The log\nloss.", "对数损失。", [("log", ["日志"], []), ("log loss", ["对数损失"], [])]))
+        []
     """
     bare = [_SPAN.sub("", _FENCE.sub("", text)) for text in (english, chinese)]
     plain = [_LINK.sub(lambda link: link[0].partition("](")[0], text) for text in bare]
-    for term, wanted, avoided in terms:
-        used = re.search(rf"(?<![\w-]){re.escape(term)}(s|es)?(?![\w-])", plain[0], re.IGNORECASE)
+    left = plain[0]
+    for term, wanted, avoided in sorted(terms, key=lambda row: -len(row[0])):
+        pattern = rf"(?<![\w-]){re.escape(term)}(s|es)?(?![\w-])".replace(r"\ ", r"\s+")
+        used, left = re.search(pattern, left, re.IGNORECASE), re.sub(pattern, "", left, flags=re.IGNORECASE)
         if used and not any(word in plain[1] for word in (*wanted, used[0])):  # a proper name stays as it is
             yield f"{term!r} is {' or '.join(wanted)} in the glossary"
         yield from (f"{word} is not used for {term!r}" for word in avoided if word in plain[1])
