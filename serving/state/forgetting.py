@@ -1,4 +1,4 @@
-"""Deletes everything of users from the files of a folder: databases, tables, lines of JSON, mentions in a review."""
+"""Deletes everything of users from the files of a folder: databases, tables, lines of JSON, reasons of a review."""
 
 from __future__ import annotations
 
@@ -8,23 +8,19 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import polars as pl
 
 from ...checkpoints.review import FIRST, REVIEW_FILE, ReviewEntry, read_review_log
 from ..feedback.feedback_log import FeedbackLog
+from .forgotten_rows import forget_in_csv, forget_in_lines, forget_in_parquet, replace_text, table_kind
+from .mentions import MAGIC, Mentions
 from .sqlite_log import SQLiteLog
 
-_MAGIC = b"SQLite format 3\x00"
 _OF_BASE = ("-wal", "-shm", "-journal")
-USER_COLUMNS = ("user_id", "user", "customer_id")
-"""Columns of tables and fields of JSON with the id of a user."""
 FORGOTTEN = "[forgotten]"
 """Text in the place of an id in the log of a review."""
-_BLOCK = 1 << 22
+Way = Callable[[Path, Sequence[str]], int]
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,8 @@ class Forgotten:
     Args:
         file: The file, or the URL of a server.
         kind: "database", "table", "lines", "review" or "server".
-        rows: Rows or lines with one of the users; for a database 1 per user that it had.
+        rows: How much was deleted: rows of a table, lines of JSON, lines of a review whose reason was changed; for a
+            database or a server the number of users that it had.
     """
 
     file: str
@@ -42,68 +39,105 @@ class Forgotten:
     rows: int
 
 
-def forget_in_folder(folder: Path, users: Sequence[str]) -> list[Forgotten]:
-    """Delete everything of users from the files of a folder and its subfolders.
+@dataclass(frozen=True)
+class FailedFile:
+    """A file from which users could not be deleted, or which could not be searched for them.
+
+    Args:
+        file: The file.
+        reason: Why, and what to do.
+    """
+
+    file: str
+    reason: str
+
+
+@dataclass
+class FolderResult:
+    """What became of the files of a folder.
+
+    Args:
+        deleted: The files that had something of the users.
+        left: Files that still mention one.
+        failed: Files that could not be changed or searched.
+    """
+
+    deleted: list[Forgotten] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    failed: list[FailedFile] = field(default_factory=list)
+
+
+def forget_in_folder(folder: Path, users: Sequence[str], *, redact_reviews: bool = False) -> FolderResult:
+    """Delete everything of users from the files of a folder and its subfolders, and search for what is left.
+
+    A file that cannot be changed does not keep the others from it. A link to a file of the folder is left to that
+    file; one to a place outside is not followed, and reported.
 
     Args:
         folder: The folder.
         users: Their ids.
-
-    Returns:
-        The files that had something of them.
-
-    Raises:
-        TimeoutError: If another process keeps a database from being emptied; call it again.
-        ReviewLogError: If the log of a review was changed.
+        redact_reviews: Whether ids in the reasons of a review's log are replaced; its hashes are then computed again.
     """
-    found = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        kind, forget = _way_of(path)
-        rows = 0 if forget is None else forget(path, users)
+    result = FolderResult()
+    files = [*_files(folder.resolve(), result)]
+    for path in files:
+        shown = str(folder / path.relative_to(folder.resolve()))
+        try:
+            kind, forget = _way_of(path, redact_reviews)
+            rows = 0 if forget is None else forget(path, users)
+        except Exception as error:  # of any reader; the other files are still to be done
+            result.failed.append(FailedFile(shown, _reason(error)))
+            continue
         if rows:
-            found.append(Forgotten(str(path), kind, rows))
-    return found
+            result.deleted.append(Forgotten(shown, kind, rows))
+    mentions = Mentions(users)
+    for path in (path for path in files if path.exists()):
+        shown = str(folder / path.relative_to(folder.resolve()))
+        try:
+            if mentions.in_file(path):
+                result.left.append(shown)
+        except Exception as error:
+            if shown not in {one.file for one in result.failed}:
+                result.failed.append(FailedFile(shown, f"it cannot be searched: {_reason(error)}"))
+    return result
 
 
-def files_that_mention(folder: Path, users: Sequence[str]) -> list[str]:
-    """Files of a folder with the id of a user as a whole word, byte by byte.
+def _files(folder: Path, result: FolderResult) -> Iterator[Path]:
+    """The files of a folder, in order; links that lead outside, and folders that cannot be read, are noted."""
 
-    Args:
-        folder: The folder.
-        users: Ids.
-    """
-    ids = b"|".join(re.escape(user.encode()) for user in sorted(users, key=len, reverse=True))
-    pattern = re.compile(rb"(?<![0-9A-Za-z])(?:" + ids + rb")(?![0-9A-Za-z])")
-    longest = max(len(user.encode()) for user in users) + 2
-    return [
-        str(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and any(pattern.search(block) for block in _blocks(path, longest))
-    ]
+    def unread(error: OSError) -> None:
+        result.failed.append(FailedFile(str(error.filename), _reason(error)))
 
-
-def _blocks(path: Path, overlap: int) -> Iterator[bytes]:
-    """The content of a file in blocks that overlap, so that no id falls between two."""
-    last = b""
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            yield last + block
-            last = block[-overlap:]
+    for place, folders, names in os.walk(folder, onerror=unread):
+        folders.sort()
+        for name in sorted([*names, *(one for one in folders if (Path(place) / one).is_symlink())]):
+            path = Path(place) / name
+            if not path.is_symlink():
+                if path.is_file():
+                    yield path
+            elif not path.resolve().is_relative_to(folder):
+                reason = f"it is a link to {path.resolve()}, outside of the folder; forget there, or remove the link"
+                result.failed.append(FailedFile(str(path), reason))
 
 
-def _way_of(path: Path) -> tuple[str, Callable[[Path, Sequence[str]], int] | None]:
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _way_of(path: Path, redact_reviews: bool) -> tuple[str, Way | None]:
     if path.name.endswith(_OF_BASE):
         return "database", None
-    if path.suffix == ".parquet":
-        return "table", _forget_parquet
     if path.name == REVIEW_FILE:
-        return "review", _forget_review
-    if path.suffix in (".jsonl", ".ndjson"):
-        return "lines", _forget_lines
-    if path.suffix in (".csv", ".tsv"):
-        return "table", _forget_text_table
+        return "review", _forget_review if redact_reviews else None
+    kind = table_kind(path)
+    if kind == ".parquet":
+        return "table", forget_in_parquet
+    if kind in (".jsonl", ".ndjson"):
+        return "lines", forget_in_lines
+    if kind in (".csv", ".tsv"):
+        return "table", forget_in_csv
     with path.open("rb") as file:
-        return ("database", _forget_base) if file.read(len(_MAGIC)) == _MAGIC else ("", None)
+        return ("database", _forget_base) if file.read(len(MAGIC)) == MAGIC else ("", None)
 
 
 def _forget_base(path: Path, users: Sequence[str]) -> int:
@@ -116,79 +150,22 @@ def _forget_base(path: Path, users: Sequence[str]) -> int:
         if own <= tables
     ]
     for log in logs:
-        known |= {user for user in users if log.delete(user)}
-        log.close()
+        with closing(log):
+            known |= {user for user in users if log.delete(user)}
     return len(known)
 
 
-def _forget_parquet(path: Path, users: Sequence[str]) -> int:
-    named = [name for name in pl.read_parquet_schema(path) if name in USER_COLUMNS]
-    if not named:
-        return 0
-    table = pl.read_parquet(path)
-    return _rewrite(path, table, named[0], users, pl.DataFrame.write_parquet)
-
-
-def _forget_text_table(path: Path, users: Sequence[str]) -> int:
-    separator = "\t" if path.suffix == ".tsv" else ","
-    try:
-        table = pl.read_csv(path, separator=separator, infer_schema=False)
-    except pl.exceptions.PolarsError:  # no table; `files_that_mention` names the file
-        return 0
-    named = [name for name in table.columns if name in USER_COLUMNS]
-
-    def write(kept: pl.DataFrame, to: Path) -> None:
-        kept.write_csv(to, separator=separator)
-
-    return _rewrite(path, table, named[0], users, write) if named else 0
-
-
-def _rewrite(
-    path: Path, table: pl.DataFrame, column: str, users: Sequence[str], write: Callable[[pl.DataFrame, Path], None]
-) -> int:
-    """Write a table again without the rows of users, in one step; returns the number of rows."""
-    kept = table.filter(~pl.col(column).cast(pl.String).is_in(list(users)).fill_null(False))
-    gone = table.height - kept.height
-    if gone:
-        unfinished = path.with_name(f".{path.name}.unfinished")
-        write(kept, unfinished)
-        os.replace(unfinished, path)
-    return gone
-
-
-def _forget_lines(path: Path, users: Sequence[str]) -> int:
-    names, lines = set(users), path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if not names & _users_of(line)]
-    if len(kept) < len(lines):
-        _replace_text(path, "".join(kept))
-    return len(lines) - len(kept)
-
-
-def _users_of(line: str) -> set[str]:
-    try:
-        read: Any = json.loads(line)
-    except ValueError:
-        return set()
-    return {str(read[name]) for name in USER_COLUMNS if name in read} if isinstance(read, dict) else set()
-
-
 def _forget_review(path: Path, users: Sequence[str]) -> int:
-    """Replace ids in persons and reasons. The chain of hashes is made again from the first such line on."""
-    ids = "|".join(map(re.escape, users))
+    """Replace ids in reasons. The chain of hashes is made again from the first such line on."""
+    ids = "|".join(re.escape(user.strip()) for user in sorted(users, key=len, reverse=True))
     pattern, entries, previous, changed = re.compile(rf"(?<!\w)(?:{ids})(?!\w)"), list[ReviewEntry](), FIRST, 0
     for entry in read_review_log(path.parent):
-        texts: dict[str, Any] = {name: pattern.sub(FORGOTTEN, getattr(entry, name)) for name in ("by", "reason")}
-        changed += any(texts[name] != getattr(entry, name) for name in texts)
-        new = replace(entry, **texts, previous=previous)
+        reason = pattern.sub(FORGOTTEN, entry.reason)
+        changed += reason != entry.reason
+        new = replace(entry, reason=reason, previous=previous)
         new = replace(new, hash=new.digest())
         entries.append(new)
         previous = new.hash
     if changed:
-        _replace_text(path, "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in entries))
+        replace_text(path, "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in entries))
     return changed
-
-
-def _replace_text(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
