@@ -41,16 +41,16 @@ def sections() -> dict[str, list[str]]:
 
 
 def title(page: str) -> str:
-    """First heading of a page."""
-    return _read(page).splitlines()[0].lstrip("# ")
+    """First heading of a page, without the anchor and the hash of a Chinese page."""
+    return re.sub(r" *<[^>]*>", "", _read(page).splitlines()[0]).lstrip("# ")
 
 
 def first_sentence(page: str) -> str:
     """First sentence of the first paragraph of a page, without links."""
-    prose = re.sub(r"^(```.*?^```|<!--.*?-->)", "", _read(page), flags=re.DOTALL | re.MULTILINE)
+    prose = re.sub(r"^(```.*?^```|<!--.*?-->|\[English\].*?$)", "", _read(page), flags=re.DOTALL | re.MULTILINE)
     paragraphs = [part for part in prose.split("\n\n")[1:] if re.match(r"[^\W_`|#!<]|`|\[[^!]", part.strip())]
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(paragraphs[0].split())) if paragraphs else title(page)
-    return re.split(r"(?<=\.)\s", plain)[0].rstrip(":")
+    return re.split(r"(?<=\.)\s|(?<=。)", plain)[0].rstrip(":：")
 
 
 def _facts(readme: str) -> str:

@@ -22,6 +22,7 @@ def test_llms_lists_every_guide_once() -> None:
     assert len(linked) == len(set(linked))
     guides = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")} - {"README.md"}
     assert {page for page in guides if not page.startswith("zh/")} <= set(linked)
+    assert not re.search(r"^- \[<|: English$", text, re.MULTILINE), "a title or first sentence of a Chinese page"
 
 
 def test_commands_of_llms_parse() -> None:
