@@ -16,6 +16,7 @@ MOVED = {
     "README.zh-CN.md": "zh/index.md",
     "docs/README.md": "pages.md",
     "docs/index.md": "item_index.md",
+    "docs/zh/README.md": "zh/pages.md",
     "docs/zh/index.md": "zh/item_index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",

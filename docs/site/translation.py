@@ -3,10 +3,11 @@
 A Chinese page has the headings of its source in the same order. Each heading has the anchor of the English heading
 and the hash of the English section: `## <a id="train"></a>训练 <!-- source: 0123456789ab -->`. If the English section
 changes, the hash differs and the section is stale. Code, flags, file names, numbers, links and tables are compared as
-they are, and terms by the glossary, docs/zh/glossary.md.
+they are, and terms by the glossary, docs/zh/glossary.md. A link leads to a Chinese page where there is one.
 
 Run `python -m xcat_rec.docs.site.translation` to list what differs. After a section is translated again,
-`python -m xcat_rec.docs.site.translation --stamp docs/zh/PAGE.md` writes the hashes of the current sources.
+`python -m xcat_rec.docs.site.translation --stamp docs/zh/PAGE.md` writes the hashes of the current sources. After a
+page is translated, `--links` leads the links of all Chinese pages to it.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def translated(root: Path = ROOT) -> dict[str, str]:
 
 def not_translated(root: Path = ROOT) -> list[str]:
     """English guides without a Chinese page; pages of docs/research are figures and stay in English."""
-    guides = [*(root / "docs").glob("*.md"), *(root / "docs" / "concepts").glob("*.md")]
+    guides = [path for folder in ("", "concepts", "migrate") for path in (root / "docs" / folder).glob("*.md")]
     names = {path.relative_to(root).as_posix() for path in guides} - set(ENGLISH_ALONE)
     return sorted(names - set(translated(root).values()))
 
@@ -118,6 +119,7 @@ def differences(page: str, root: Path = ROOT) -> Iterator[str]:
         place = f"{page}, {one.anchor}"
         if other.source != one.hash:
             yield f"{place}: stale: the source has the hash {one.hash}, the translation {other.source or 'none'}"
+        yield from (f"{place}: {fault}" for fault in _english_links(other.text, page, root))
         if page == CHINESE_README:  # written for Chinese readers; tests/test_pages.py compares code and figures
             continue
         for name, wanted, got in _compared(one, other, source, page, root):
@@ -148,12 +150,47 @@ def _targets(text: str, page: str, root: Path) -> set[str]:
     """Targets of links as English pages; a link to a Chinese page is one to its source, except the page's own."""
     sources = translated(root)
     found = set()
+    for file, heading in _links(text, page):
+        english = re.sub(r"\.zh-CN(\.\w+)$", r"\1", sources.get(file, file))
+        found.add(f"{english or sources.get(page, page)}#{heading}")
+    return found - {f"{sources.get(page, page)}#"}
+
+
+def _links(text: str, page: str) -> Iterator[tuple[str, str]]:
+    """File and heading of every link; a file of the repository by its name there."""
     for link in _LINK.findall(_SPAN.sub("", text)):
         name, _, heading = link.partition("#")
-        file = os.path.normpath(os.path.join(os.path.dirname(page), name)) if name and "://" not in name else name
-        file = re.sub(r"\.zh-CN(\.\w+)$", r"\1", sources.get(file, file))
-        found.add(f"{file or sources.get(page, page)}#{heading}")
-    return found - {f"{sources.get(page)}#"}
+        if name and "://" not in name:
+            name = os.path.normpath(os.path.join(os.path.dirname(page), name))
+        yield name, heading
+
+
+def _english_links(text: str, page: str, root: Path) -> Iterator[str]:
+    """Links of a Chinese page to English pages that are translated, except to its own source."""
+    twins = {source: twin for twin, source in translated(root).items() if twin != page}
+    for file, _ in _links(_FENCE.sub("", text), page):
+        if file in twins:
+            yield f"the link to {file} leads to the English page: use {twins[file]}, or `--links`"
+
+
+def with_chinese_links(page: str, root: Path = ROOT) -> str:
+    """The text of a Chinese page, with links to Chinese pages where there is one.
+
+    Args:
+        page: The Chinese page.
+        root: The repository.
+    """
+    twins = {source: twin for twin, source in translated(root).items() if twin != page}
+
+    def moved(link: re.Match[str]) -> str:
+        target = link[1]
+        file, heading = next(_links(f"[]({target})", page))
+        if file not in twins:
+            return link[0]
+        place = os.path.relpath(twins[file], os.path.dirname(page) or ".")
+        return link[0].replace(f"]({target})", f"]({place}#{heading})" if heading else f"]({place})")
+
+    return _LINK.sub(moved, (root / page).read_text(encoding="utf-8"))
 
 
 def glossary(root: Path = ROOT) -> list[tuple[str, list[str], list[str]]]:
@@ -181,6 +218,8 @@ def term_faults(english: str, chinese: str, terms: list[tuple[str, list[str], li
         ["'checkpoint' is 检查点 in the glossary", "存档 is not used for 'checkpoint'"]
         >>> list(term_faults("Load the checkpoints.", "载入检查点。", terms))
         []
+        >>> list(term_faults("The client.", "客户端。", [("client", ["客户端"], []), ("buyer", ["买家"], ["客户"])]))
+        []
         >>> list(term_faults("The log\nloss.", "对数损失。", [("log", ["日志"], []), ("log loss", ["对数损失"], [])]))
         []
     """
@@ -192,7 +231,11 @@ def term_faults(english: str, chinese: str, terms: list[tuple[str, list[str], li
         used, left = re.search(pattern, left, re.IGNORECASE), re.sub(pattern, "", left, flags=re.IGNORECASE)
         if used and not any(word in plain[1] for word in (*wanted, used[0])):  # a proper name stays as it is
             yield f"{term!r} is {' or '.join(wanted)} in the glossary"
-        yield from (f"{word} is not used for {term!r}" for word in avoided if word in plain[1])
+        for word in avoided:
+            longer = [name for _, names, _ in terms for name in names if word in name]  # as in 客户端, a client
+            rest = re.sub("|".join(map(re.escape, longer)), "", plain[1])
+            if word in rest:
+                yield f"{word} is not used for {term!r}"
 
 
 def stamped(page: str, root: Path = ROOT) -> str:
@@ -213,10 +256,13 @@ def stamped(page: str, root: Path = ROOT) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """List what differs, or stamp pages; the exit code is 1 if something differs."""
+    """List what differs, after stamping pages or mending links; the exit code is 1 if something differs."""
     if arguments[:1] == ["--stamp"]:
         for page in arguments[1:]:
             (ROOT / page).write_text(stamped(page), encoding="utf-8")
+    if arguments[:1] == ["--links"]:
+        for page in translated():
+            (ROOT / page).write_text(with_chinese_links(page), encoding="utf-8")
     found = [line for page in translated() for line in differences(page)]
     print("\n".join(found))
     print(f"{len(translated())} pages translated, {len(not_translated())} not: {', '.join(not_translated())}")

@@ -26,9 +26,9 @@ def test_the_glossary_has_eighty_terms() -> None:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The pages of the quick start and README in a folder of their own."""
-    (tmp_path / "docs" / "zh").mkdir(parents=True)
-    for name in (PAGE, SOURCE, translation.GLOSSARY, "README.md", translation.CHINESE_README):
+    """The Chinese pages, and the English quick start and README, in a folder of their own."""
+    shutil.copytree(translation.ROOT / "docs" / "zh", tmp_path / "docs" / "zh")
+    for name in (SOURCE, "README.md", translation.CHINESE_README):
         shutil.copyfile(translation.ROOT / name, tmp_path / name)
     return tmp_path
 
@@ -42,6 +42,7 @@ def copy(tmp_path: Path) -> Path:
         (PAGE, "`--overwrite`", "`--over-write`", "names in backticks: missing ['--overwrite']"),
         (PAGE, "xcat inspect my-shop", "xcat inspect mine", "code: "),
         (PAGE, "../transfer.md", "../tune.md", "links: missing ['docs/transfer.md#']"),
+        (PAGE, "(../../README.zh-CN.md#install)", "(../../README.md#install)", "use README.zh-CN.md"),
         (PAGE, "检查点保存", "存档保存", "存档 is not used for 'checkpoint'"),
         (PAGE, "负样本", "反例", "'negative' is 负样本 or 负向 in the glossary"),
         (PAGE, '## <a id="share"></a>', '## <a id="shared"></a>', "other headings than docs/quick_start.md"),
@@ -64,7 +65,20 @@ def test_a_stamp_ends_staleness(copy: Path) -> None:
     assert list(translation.differences(PAGE, copy)) == []
 
 
-def test_pages_without_a_translation_are_listed() -> None:
-    missing = translation.not_translated()
-    assert "docs/fit.md" in missing
-    assert not {SOURCE, "docs/commands.md"} & set(missing)
+def test_links_are_led_to_chinese_pages(copy: Path) -> None:
+    text = (copy / PAGE).read_text(encoding="utf-8")
+    changed = text.replace("](fit.md", "](../fit.md").replace("](data.md", "](../data.md")
+    assert changed != text
+    (copy / PAGE).write_text(changed, encoding="utf-8")
+    assert translation.with_chinese_links(PAGE, copy) == text
+    (copy / PAGE).write_text(f"{text}\n[`xcat fit`](../fit.md#splits) [a](https://x.org/fit.md)\n", encoding="utf-8")
+    assert translation.with_chinese_links(PAGE, copy).endswith(
+        "[`xcat fit`](fit.md#splits) [a](https://x.org/fit.md)\n"
+    )
+
+
+def test_pages_without_a_translation_are_listed(copy: Path) -> None:
+    for name in ("docs/new.md", "docs/migrate/new.md", "docs/commands.md", "docs/research/new.md"):
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).write_text("# New\n", encoding="utf-8")
+    assert translation.not_translated(copy) == ["docs/migrate/new.md", "docs/new.md"]
