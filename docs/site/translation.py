@@ -30,6 +30,7 @@ _HEADING = re.compile(r"^(#+) (.+)$")
 _ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 _SOURCE = re.compile(r" *<!-- source: ([0-9a-f]{12}) -->")
 _FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _NUMBER = re.compile(r"(?<![\w.])\.?\d[\d,.]*(?<![.,])(?: ?%)?")
@@ -223,7 +224,7 @@ def term_faults(english: str, chinese: str, terms: list[tuple[str, list[str], li
         >>> list(term_faults("The log\nloss.", "对数损失。", [("log", ["日志"], []), ("log loss", ["对数损失"], [])]))
         []
     """
-    bare = [_SPAN.sub("", _FENCE.sub("", text)) for text in (english, chinese)]
+    bare = [_SPAN.sub("", _COMMENT.sub("", _FENCE.sub("", text))) for text in (english, chinese)]
     plain = [_LINK.sub(lambda link: link[0].partition("](")[0], text) for text in bare]
     left = plain[0]
     for term, wanted, avoided in sorted(terms, key=lambda row: -len(row[0])):
