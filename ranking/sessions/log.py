@@ -83,6 +83,13 @@ class EventLog(Protocol):
     def expire(self) -> int:
         """Delete the events of all users that have expired; returns the number of users."""
 
+    def check_writable(self) -> None:
+        """Write something that changes no record.
+
+        Raises:
+            Exception: The error of the store, if it cannot be written, such as on a full disk.
+        """
+
     def close(self) -> None:
         """Close the log."""
 
@@ -180,6 +187,9 @@ class MemoryLog:
         """As in `EventLog`."""
         with self._lock:
             return sum(self._expire(user) for user in list(self._users))
+
+    def check_writable(self) -> None:
+        """Nothing: memory can be written."""
 
     def close(self) -> None:
         """As in `EventLog`; the events are still there."""

@@ -29,6 +29,10 @@ CREATE TABLE IF NOT EXISTS reactions (
 );
 CREATE INDEX IF NOT EXISTS impressions_of_user ON impressions (user);
 """
+_REACT = f"""
+INSERT OR IGNORE INTO reactions (impression, item, type, timestamp) SELECT ?1, ?2, ?3, ?4 WHERE ?3 <> '{HIDE}'
+OR NOT EXISTS (SELECT 1 FROM reactions WHERE impression = ?1 AND item = ?2 AND type = ?3)
+"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Reaction:
         impression: Id of the list.
         item: Id of the item.
         type: Such as click, cart, purchase or hide.
-        timestamp: Seconds since 1970.
+        timestamp: Seconds since 1970; of the event.
     """
 
     impression: str
@@ -166,14 +170,15 @@ class FeedbackLog:
     def react(self, reaction: Reaction) -> bool:
         """Add a reaction; returns False, and changes nothing, if the log has it.
 
+        An item of a list is hidden once, whatever the time. Other reactions with another time are another reaction.
+
         Raises:
             ValueError: If there is no such list, or it does not have the item.
         """
         with self._lock:
             self.check(reaction)
             row = (reaction.impression, reaction.item, reaction.type, reaction.timestamp)
-            query = "INSERT OR IGNORE INTO reactions (impression, item, type, timestamp) VALUES (?, ?, ?, ?)"
-            return bool(self._base.execute(query, row).rowcount)
+            return bool(self._base.execute(_REACT, row).rowcount)
 
     def check(self, reaction: Reaction, user: str | None = None) -> None:
         """Refuse a reaction to a list that is not in the log, or to an item that it does not have.

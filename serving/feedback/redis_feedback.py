@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..state.redis_server import answered, connect, place_of
-from .feedback_log import Impression, Reaction, check_reaction
+from .feedback_log import HIDE, Impression, Reaction, check_reaction
 
 _AT_ONCE = 1_000
 """Lists that are read in one answer of the server."""
@@ -67,9 +67,14 @@ class RedisFeedback:
     def react(self, reaction: Reaction) -> bool:
         """As in `FeedbackLog`."""
         self.check(reaction)
+        name = self._reactions(reaction.impression)
+        if reaction.type == HIDE and any(
+            json.loads(known)[:2] == [reaction.item, HIDE] for known in self._base.zrange(name, 0, -1)
+        ):
+            return False
         number = int(self._base.incr(f"{self.prefix}:changes"))
         member = json.dumps([reaction.item, reaction.type, reaction.timestamp], ensure_ascii=False)
-        return bool(self._base.zadd(self._reactions(reaction.impression), {member: number}, nx=True))
+        return bool(self._base.zadd(name, {member: number}, nx=True))
 
     @answered
     def check(self, reaction: Reaction, user: str | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...ranking.sessions.events import SessionEvent, read_event
@@ -66,11 +66,26 @@ def _finished(
         for one in events:
             if one.hides:
                 new[id(one)] = log.state(one.new.user, Statement("hidden", one.new.event.item_id))
-            if one.reaction is not None and new[id(one)]:
-                feedback.react(one.reaction)
+            if (
+                one.reaction is not None
+            ):  # also of an event that came before: its reaction may have been lost in a crash
+                feedback.react(one.reaction if new[id(one)] else _of_first(log, one, one.reaction))
     except Exception as error:  # of the store
         return error
     return [new[id(one)] for one in events]
+
+
+def _of_first(log: EventLog, one: _Read, reaction: Reaction) -> Reaction:
+    """The reaction to an event that is stored already, with the time of that event, so that it is the same one."""
+    if one.hides or not one.new.event.event_id:
+        return reaction
+    same = (
+        event.timestamp
+        for event in log.read(one.new.user).events
+        if (event.event_id, event.item_id, event.event_type)
+        == (one.new.event.event_id, one.new.event.item_id, one.new.event.event_type)
+    )
+    return replace(reaction, timestamp=next(same, reaction.timestamp))
 
 
 def _read(feedback: FeedbackLog | RedisFeedback, events: Sequence[dict[str, Any]]) -> list[_Read]:
@@ -89,6 +104,6 @@ def _read_one(feedback: FeedbackLog | RedisFeedback, event: dict[str, Any]) -> _
     stored, key = read_event(SessionEvent(**details), now)
     reaction = None
     if impression is not None:
-        reaction = Reaction(impression, stored.item_id, stored.event_type or "event", now)
+        reaction = Reaction(impression, stored.item_id, stored.event_type or "event", stored.timestamp)
         feedback.check(reaction, user)
     return _Read(NewEvent(user, stored, key), reaction)

@@ -46,6 +46,7 @@ from .engine import Engine
 from .errors import TooLargeError, store_guard
 from .gate import Gates
 from .parameters import parameters
+from .readiness import Readiness
 from .telemetry import Telemetry
 
 Result = TypeVar("Result")
@@ -200,11 +201,12 @@ class Routes:
             """Whether the process answers."""
             return _json({"status": "live"})
 
+        readiness = Readiness(engine.log, engine.settings.timeout)
+
         @router.get("/health/ready", response_model=StatusAnswer, responses=error_answers(503))
         async def ready() -> Response:
-            """Whether the service can answer: its store does."""
-            with store_guard():
-                await asyncio.wait_for(asyncio.to_thread(engine.log.version, ""), engine.settings.timeout)
+            """Whether the service can answer: its store can be read and written."""
+            await readiness.check()
             return _json({"status": "ready"})
 
         @router.get("/metrics", response_class=PlainTextResponse, responses=error_answers(401))

@@ -101,6 +101,11 @@ class RedisLog:
         """0: the server deletes expired events itself."""
         return 0
 
+    @answered
+    def check_writable(self) -> None:
+        """Write a key of its own, which a server without memory or with a failed backup refuses."""
+        self._base.set(f"{self.prefix}:written", 1)
+
     def close(self) -> None:
         """As in `EventLog`."""
         self._base.close()

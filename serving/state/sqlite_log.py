@@ -209,6 +209,16 @@ class SQLiteLog:
             users = self._base.execute("SELECT user FROM events GROUP BY user HAVING max(received) < ?", last)
             return sum(self._expire_user(user) for (user,) in users.fetchall())
 
+    def check_writable(self) -> None:
+        """Write the version of the tables again, which takes a page of the write-ahead log.
+
+        Raises:
+            OSError: If the file is gone.
+            sqlite3.Error: If it cannot be written.
+        """
+        with self._change() as base:
+            base.execute(f"PRAGMA user_version = {_VERSION}")
+
     def close(self) -> None:
         """As in `EventLog`."""
         with self._lock, self._reading:
