@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import os
 import re
 import subprocess
 import sys
@@ -125,23 +129,78 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.slow
-def test_distributions(tmp_path: Path) -> None:
-    """A wheel built from the sdist holds every room below `xcat_rec`, and nothing beside it."""
-    source = tmp_path / "source"
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Folders with the sdist and the wheel of two builds, of copies whose files differ in date and mode."""
+    folders = []
     tracked = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.run(tracked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
-        target = source / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((ROOT / name).read_bytes())
-    build = [sys.executable, "-m", "build", "--outdir", str(tmp_path), str(source)]  # sdist, then wheel out of it
-    done = subprocess.run(build, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
+    names = subprocess.run(tracked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    for mode in (0o644, 0o600):
+        folder = tmp_path_factory.mktemp("build")
+        source = folder / "source"
+        for name in names:
+            target = source / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes((ROOT / name).read_bytes())
+            target.chmod(mode)
+            os.utime(target, (1.7e9 + mode, 1.7e9 + mode))
+        build = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]  # sdist, then wheel out of it
+        done = subprocess.run(build, capture_output=True, text=True, cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        folders.append(folder)
+    return folders
+
+
+def wheel_of(folder: Path) -> Path:
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.mark.slow
+def test_distributions(built: list[Path]) -> None:
+    """A wheel built from the sdist holds every room below `xcat_rec`, and nothing beside it."""
+    names = set(zipfile.ZipFile(wheel_of(built[0])).namelist())
     assert {name.split("/")[0] for name in names} == {"xcat_rec", f"xcat_rec-{xcat_rec.__version__}.dist-info"}
     assert not {name for name in names if name.startswith("xcat_rec/") and name.split("/")[1] in NOT_INSTALLED}
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - NOT_INSTALLED
     expected = {f"xcat_rec/{path.relative_to(ROOT)}" for room in rooms for path in (ROOT / room).rglob("*.py")}
     expected |= {"xcat_rec/__init__.py", "xcat_rec/py.typed", "xcat_rec/model_cards/template.md"}
     assert expected <= names, f"missing from the wheel: {sorted(expected - names)}"
+
+
+@pytest.mark.slow
+def test_the_wheel_is_reproducible(built: list[Path]) -> None:
+    """Two builds have the same bytes, and RECORD has the digest and the size of every file."""
+    first, second = map(wheel_of, built)
+    assert first.name == second.name
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as wheel:
+        record = next(name for name in wheel.namelist() if name.endswith("/RECORD"))
+        rows = dict(line.split(",", 1) for line in wheel.read(record).decode().splitlines())
+        assert sorted(rows) == sorted(wheel.namelist())
+        assert rows.pop(record) == ","
+        for name, row in rows.items():
+            data = wheel.read(name)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            assert row == f"sha256={digest},{len(data)}", name
+
+
+@pytest.mark.slow
+def test_the_wheel_lists_its_dependencies(built: list[Path]) -> None:
+    """The CycloneDX list in the wheel has every direct dependency, with the version that constraints.txt pins."""
+    with zipfile.ZipFile(wheel_of(built[0])) as wheel:
+        listed = json.loads(wheel.read(f"xcat_rec-{xcat_rec.__version__}.dist-info/sboms/xcat-rec.cdx.json"))
+    assert (listed["bomFormat"], listed["specVersion"]) == ("CycloneDX", "1.6")
+    assert listed["metadata"]["component"]["purl"] == f"pkg:pypi/xcat-rec@{xcat_rec.__version__}"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    required = {normal(re.split(r"[^\w.-]", line)[0]) for line in project["dependencies"]}
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    optional = {normal(re.split(r"[^\w.-]", line)[0]) for line in extras} - required
+    scopes = {component["name"]: component["scope"] for component in listed["components"]}
+    assert scopes == dict.fromkeys(required, "required") | dict.fromkeys(optional, "optional")
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE))
+    versions = {normal(name): version for name, version in pins.items()}
+    assert [component.get("version") for component in listed["components"]] == [
+        versions.get(component["name"]) for component in listed["components"]
+    ]
+    assert "torch" in versions
