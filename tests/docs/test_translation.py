@@ -41,7 +41,7 @@ def copy(tmp_path: Path) -> Path:
         (PAGE, "2,469", "2,496", "numbers: missing ['2,469'], not in the source ['2,496']"),
         (PAGE, "`--overwrite`", "`--over-write`", "names in backticks: missing ['--overwrite']"),
         (PAGE, "xcat inspect my-shop", "xcat inspect mine", "code: "),
-        (PAGE, "../transfer.md", "../tune.md", "links: missing ['docs/transfer.md#']"),
+        (PAGE, "](transfer.md)", "](interests.md)", "links: missing ['docs/transfer.md#']"),
         (PAGE, "(../../README.zh-CN.md#install)", "(../../README.md#install)", "use README.zh-CN.md"),
         (PAGE, "检查点保存", "存档保存", "存档 is not used for 'checkpoint'"),
         (PAGE, "负样本", "反例", "'negative' is 负样本 or 负向 in the glossary"),
