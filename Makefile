@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constr
 # One thread per process, because several test processes share the cores.
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help venv demo test slow gpu spaces check lint format types layering sizes docs pages peers speed clean
+.PHONY: help venv demo test slow gpu spaces lowest check lint format types layering sizes docs pages dist peers speed clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -55,6 +55,17 @@ spaces: .cache/venv-spaces/.installed  ## test the web page, a running Space and
 	.cache/venv-spaces/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[space,emissions,test]"
 	@touch $@
 
+lowest: .cache/venv-lowest/.installed  ## the tests with the lowest version of each direct dependency, but for torch
+	$(THREADS) .cache/venv-lowest/bin/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# torch comes from constraints.txt: older wheels bring CUDA.
+.cache/venv-lowest/.installed: pyproject.toml constraints.txt
+	test -x .cache/venv-lowest/bin/python || $(PYTHON) -m venv .cache/venv-lowest
+	.cache/venv-lowest/bin/python -m pip install --disable-pip-version-check -q uv
+	grep '^torch==' constraints.txt > .cache/venv-lowest/torch.txt
+	.cache/venv-lowest/bin/uv pip install -q --python .cache/venv-lowest/bin/python --resolution lowest-direct --override .cache/venv-lowest/torch.txt -e ".[demo,test]"
+	@touch $@
+
 check: lint types layering sizes  ## ruff, mypy, layering, file sizes
 
 lint: $(VENV)/.installed-dev  ## ruff: rules and format
@@ -84,6 +95,15 @@ pages: venv  ## write the pages and figures that come from the code: commands, l
 	$(BIN)/python -m xcat_rec.docs.site.settings
 	$(BIN)/python -m xcat_rec.docs.site.llms
 	$(BIN)/python -m xcat_rec.docs.site.figures
+
+dist: $(VENV)/.installed  ## build sdist and wheel twice, compare the wheels, and use one in a new environment
+	rm -rf dist .cache/dist && mkdir -p .cache/dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --outdir .cache/dist .
+	cmp dist/*.whl .cache/dist/*.whl
+	$(PYTHON) -m venv .cache/dist/venv
+	.cache/dist/venv/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt dist/*.whl
+	cd .cache/dist && venv/bin/python -c "import xcat_rec; print(xcat_rec.__version__, xcat_rec.__file__)" && venv/bin/xcat --version
 
 peers: .venv-peers/.installed  ## make .venv-peers with the libraries of the benchmarks' comparisons
 
