@@ -121,6 +121,7 @@ def differences(page: str, root: Path = ROOT) -> Iterator[str]:
         if other.source != one.hash:
             yield f"{place}: stale: the source has the hash {one.hash}, the translation {other.source or 'none'}"
         yield from (f"{place}: {fault}" for fault in _english_links(other.text, page, root))
+        yield from (f"{place}: not bold on GitHub: {words}" for words in not_bold(_FENCE.sub("", other.text)))
         if page == CHINESE_README:  # written for Chinese readers; tests/test_pages.py compares code and figures
             continue
         for name, wanted, got in _compared(one, other, source, page, root):
@@ -172,6 +173,17 @@ def _english_links(text: str, page: str, root: Path) -> Iterator[str]:
     for file, _ in _links(_FENCE.sub("", text), page):
         if file in twins:
             yield f"the link to {file} leads to the English page: use {twins[file]}, or `--links`"
+
+
+def not_bold(text: str) -> list[str]:
+    """Bold text that GitHub shows with its asterisks: it ends with a punctuation mark, and a letter follows.
+
+    Example:
+        >>> not_bold("**目标。**每个 **目标**：每个。**目标**每个 **目标？** 每个")
+        ['**目标。**每']
+    """
+    bold = re.findall(r"\*\*[^*\n]+\*\*.?", _SPAN.sub("`x`", text))
+    return [words for words in bold if re.search(r"[^\w\s*]\*\*\w$", words)]
 
 
 def with_chinese_links(page: str, root: Path = ROOT) -> str:

@@ -43,6 +43,7 @@ def copy(tmp_path: Path) -> Path:
         (PAGE, "xcat inspect my-shop", "xcat inspect mine", "code: "),
         (PAGE, "](transfer.md)", "](interests.md)", "links: missing ['docs/transfer.md#']"),
         (PAGE, "(../../README.zh-CN.md#install)", "(../../README.md#install)", "use README.zh-CN.md"),
+        (PAGE, "检查点保存", "**检查点。**保存", "not bold on GitHub: **检查点。**保"),
         (PAGE, "检查点保存", "存档保存", "存档 is not used for 'checkpoint'"),
         (PAGE, "负样本", "反例", "'negative' is 负样本 or 负向 in the glossary"),
         (PAGE, '## <a id="share"></a>', '## <a id="shared"></a>', "other headings than docs/quick_start.md"),
