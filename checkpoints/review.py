@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from ..modeling_xcat.arguments_xcat import whole_text
 from ..modeling_xcat.item_policy_xcat import APPROVED, BLOCKED, outcome_of
 from ..tokenization.policy_file import POLICY_FILE, read_policy_file, write_policy
 from ..tokenization.vocabulary import ItemVocabulary
@@ -21,6 +22,8 @@ REVIEW_FILE = "review.jsonl"
 FIRST = "0" * 64
 """Hash before the first line."""
 Decision = Literal["approved", "blocked"]
+ENDED = "ended"
+"""What the log has when an approval ends; it is no decision of a person."""
 _ORDER = {"blocked": 0, "sensitive": 1}
 
 
@@ -61,8 +64,8 @@ class ReviewEntry:
         number: Number of the line, from 1.
         time: Time in UTC, ISO 8601.
         item_id: The item.
-        decision: "approved" or "blocked".
-        by: Name of the person.
+        decision: "approved" or "blocked"; "ended" when an approval ends, because a text of the item changed.
+        by: Name of the person; "xcat-rec" for the end of an approval.
         reason: Reason in words.
         outcome: Outcome before the decision.
         previous: Hash of the line before.
@@ -108,44 +111,78 @@ def review_queue(folder: Path) -> list[QueuedItem]:
     return sorted(waiting, key=lambda one: (_ORDER[one.outcome], one.certain))
 
 
-def decide(folder: Path, item: str, decision: Decision, *, by: str, reason: str) -> ReviewEntry:
-    """Decide on an item; the next request of every process that has the checkpoint follows it.
+def decide(folder: Path, decisions: Mapping[str, Decision], *, by: str, reason: str) -> list[ReviewEntry]:
+    """Decide on items, on all or after an error on none; the next request of every process follows it.
 
     Args:
         folder: The checkpoint.
-        item: External id of the item.
-        decision: "approved": the item is allowed; "blocked": no list has it.
+        decisions: By external id of the item: "approved", the item is allowed; "blocked", no list has it.
         by: Name of the person who decides.
         reason: Why, in words.
 
     Returns:
-        The line of the log.
+        The lines of the log, in the order of the items.
 
     Raises:
-        ValueError: If the item is unknown, a text is empty, or the checkpoint has no content policy.
+        ValueError: If an item is unknown, a text is empty, or the checkpoint has no content policy.
         ReviewLogError: If the log was changed.
     """
-    if decision not in (APPROVED, BLOCKED):
-        raise ValueError(f"decision is {decision!r}; give {APPROVED} or {BLOCKED}")
     for name, value in (("by", by), ("reason", reason)):
-        if not value.strip():
+        if not isinstance(value, str) or not value.strip():
             raise ValueError(f"{name} is empty; a decision needs the name of a person and a reason")
+        whole_text(name, value)
+    for decision in decisions.values():
+        if decision not in (APPROVED, BLOCKED):
+            raise ValueError(f"decision is {decision!r}; give {APPROVED} or {BLOCKED}")
     with locked_review(folder):
         saved = _policy_of(folder)
-        if item not in saved["items"] and item not in _titles(folder):
-            raise ValueError(f"item is {item!r}, which is not in the catalogue of {folder}; give the id of an item")
-        entries = read_review_log(folder)
-        entry = ReviewEntry(
-            len(entries) + 1, datetime.now(UTC).isoformat(timespec="seconds"), item, decision, by.strip(),
-            reason.strip(), outcome_of(saved, item), entries[-1].hash if entries else FIRST,
-        )  # fmt: skip
-        entry = ReviewEntry(**{**asdict(entry), "hash": entry.digest()})
+        known = {*saved["items"], *_titles(folder)}
+        for item in decisions:
+            if item not in known:
+                raise ValueError(
+                    f"item is {item!r}, which is not in the catalogue of {folder}; give the id of an item"
+                )
+        lines = [
+            (item, decision, by.strip(), reason.strip(), outcome_of(saved, item))
+            for item, decision in decisions.items()
+        ]
+        entries = _append(folder, lines)
+        write_policy(folder, {**saved, "decisions": {**saved["decisions"], **decisions}})
+    return entries
+
+
+def end_approvals(folder: Path, items: Collection[str]) -> list[ReviewEntry]:
+    """Log that approvals have ended, because a text of the item changed; the caller has `locked_review`.
+
+    Args:
+        folder: The checkpoint.
+        items: Items whose texts changed; only those that the log has as approved get a line.
+
+    Raises:
+        ReviewLogError: If the log was changed.
+    """
+    if not items or not (folder / REVIEW_FILE).is_file():
+        return []
+    last = {entry.item_id: entry.decision for entry in read_review_log(folder)}
+    ended = [item for item in items if last.get(item) == APPROVED]
+    return _append(folder, [(item, ENDED, "xcat-rec", "a text of the item changed", "allowed") for item in ended])
+
+
+def _append(folder: Path, lines: Sequence[tuple[str, str, str, str, str]]) -> list[ReviewEntry]:
+    """Add lines of item, decision, person, reason and outcome before to the log, in one write."""
+    before = read_review_log(folder)
+    previous, now = before[-1].hash if before else FIRST, datetime.now(UTC).isoformat(timespec="seconds")
+    entries: list[ReviewEntry] = []
+    for number, line in enumerate(lines, start=len(before) + 1):
+        entry = ReviewEntry(number, now, *line, previous)
+        entries.append(replace(entry, hash=entry.digest()))
+        previous = entries[-1].hash
+    if entries:
         with (folder / REVIEW_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(entry), ensure_ascii=False) + "\n")
+            file.write("".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in entries))
             file.flush()
             os.fsync(file.fileno())
-        write_policy(folder, {**saved, "decisions": {**saved["decisions"], item: decision}})
-    return entry
+    return entries
 
 
 def read_review_log(folder: Path) -> list[ReviewEntry]:
@@ -195,8 +232,8 @@ def verify_review(folder: Path, head: str | None = None) -> list[ReviewEntry]:
     entries, saved = read_review_log(folder), _policy_of(folder)
     if head is not None and head not in {FIRST, *(entry.hash for entry in entries)}:
         raise ReviewLogError(f"{folder / REVIEW_FILE} has no line with the hash {head}; lines at its end are missing")
-    last = {entry.item_id: entry.decision for entry in entries}
-    blocked = [item for item, decision in last.items() if decision == BLOCKED]  # an approval ends with a changed text
+    last = _in_force(entries)
+    blocked = [item for item, decision in last.items() if decision == BLOCKED]  # old logs lack ends of approvals
     for item in dict.fromkeys([*saved["decisions"], *blocked]):
         there, logged = (found.get(item, "undecided") for found in (saved["decisions"], last))
         if there != logged:
@@ -219,10 +256,16 @@ def carry_decisions(before: Path, policy: Mapping[str, Any] | None) -> dict[str,
     if policy is None:
         return None
     file = before / POLICY_FILE
-    decided = {entry.item_id: entry.decision for entry in read_review_log(before)}
+    decided = _in_force(read_review_log(before))
     if file.is_file():
         decided = read_policy_file(file)["decisions"]
     return {**policy, "decisions": {**decided, **policy["decisions"]}}
+
+
+def _in_force(entries: Sequence[ReviewEntry]) -> dict[str, str]:
+    """The last decision on each item; none for an approval that has ended."""
+    last = {entry.item_id: entry.decision for entry in entries}
+    return {item: decision for item, decision in last.items() if decision != ENDED}
 
 
 def _policy_of(folder: Path) -> dict[str, Any]:

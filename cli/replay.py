@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,11 +36,13 @@ def replay(
 
         xcat replay state.db new-model --reactions click,purchase --temperature 0
     """
+    from ..serving.feedback.opening import sqlite_file
+    from ..serving.state.redis_server import is_redis
     from ..workflows.input_checks import check_checkpoint
     from .usage import check_file_to_read
 
-    if "://" not in log:
-        check_file_to_read("LOG", Path(log))
+    if not is_redis(log):
+        check_file_to_read("LOG", sqlite_file(log))
     for checkpoint in checkpoints:
         check_checkpoint(checkpoint, None)
 

@@ -35,7 +35,9 @@ def review(
 ) -> None:
     """List items that the content policy found, and approve or block them.
 
-    A decision counts in the next request of every process that has the checkpoint.
+    A decision counts in the next request of every process that has the checkpoint. If one of several ids is wrong,
+    nothing is decided. A rule with a question mark is not certain: a hidden word, a word that has other meanings, or
+    a find of a classifier.
 
     Examples:
 
@@ -59,7 +61,8 @@ def review(
     found = Review(checkpoint)
     if policy is not None:
         found.apply(policy)
-    decided = [*found.approve(approve or [], by=by, reason=reason), *found.block(block or [], by=by, reason=reason)]
+    given = {"approve": approve or [], "block": block or []}
+    decided = found.decide(**given, by=by, reason=reason) if approve or block else []
     for entry in decided:
         messages.print(f"{entry.item_id}: {entry.decision}, line {entry.number} {entry.hash}", markup=False)
     if policy == "off":
@@ -91,7 +94,9 @@ def _show(waiting: list[QueuedItem], limit: int, found: Review) -> None:
     rows = [(one.item_id, one.outcome, ", ".join(one.categories), _rules(one), one.title) for one in waiting[:limit]]
     columns = [Column("item"), Column("outcome"), Column("category"), Column("rule"), Column("title", cut=True)]
     title = f"{len(waiting):,} items wait for a decision, {len(found.log()):,} decisions were made"
-    results.print(PlainTable(title, columns, rows), "", highlight=False)
+    below = ["?: a hidden word, a word with other meanings, or a find of a classifier"]
+    doubted = any("?" in rules for _, _, _, rules, _ in rows)
+    results.print(PlainTable(title, columns, rows, below if doubted else []), "", highlight=False)
 
 
 def _rules(one: QueuedItem) -> str:

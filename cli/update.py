@@ -10,7 +10,9 @@ import typer
 
 def update(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
-    log: Annotated[Path, typer.Argument(help="SQLite file of the store of xcat serve, such as state.db.")],
+    log: Annotated[
+        str, typer.Argument(help="SQLite file of the store of xcat serve: state.db, or sqlite:///state.db.")
+    ],
     output: Annotated[Path, typer.Option(help="Folder for the new checkpoint.")],
     data: Annotated[
         str | None, typer.Option(help="Tables of the earlier training, to train on again and to compare on.")
@@ -47,13 +49,14 @@ def update(
 
         xcat update my-checkpoint state.db --output new-checkpoint --data my-shop/ --ignore-types click
     """
+    from ..serving.feedback.opening import sqlite_file
     from ..workflows.input_checks import check_checkpoint
     from ..workflows.output_folders import check_other_folder, check_output
     from .usage import check_file_to_read
 
     check_other_folder(checkpoint, output)
     check_output(output, overwrite=overwrite)
-    check_file_to_read("LOG", log)
+    check_file_to_read("LOG", sqlite_file(log))
     check_checkpoint(checkpoint, revision)
 
     from ..workflows.errors import UpdateRefusedError

@@ -115,13 +115,13 @@ class LiveCatalogue(LivePolicy):
         with WRITING:
             table, report = read_items(items, self.processor, columns, encoding)
             self.follow()
-            model, before = _sharing_tensors(self.model), self.processor.policy
+            model, before, catalogue = _sharing_tensors(self.model), self.processor.policy, self.vocabulary
             processor, added = add_items(model, self.processor, table)
             rows = torch.from_numpy(np.unique(processor.catalogue.encode(table["item_id"].to_arrow())))
             with torch.no_grad():
                 index = self._index.with_items(model.model, rows)
             self._set(model, processor, self._ranker(model, processor, index), index)
-            self._queue_added(before)
+            self._queue_added(before, catalogue)
             untold = [one for one in report.problems if one.kind != "no_title"]  # a known item keeps its title
             return replace(added, notes=tuple(map(str, untold)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from copy import copy
@@ -10,13 +11,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
+from ..checkpoints.review import REVIEW_FILE, ReviewLogError, end_approvals, locked_review
 from ..modeling_xcat.recommending_xcat import ItemRanker
 from ..tokenization.policy.content_policy import ContentPolicy, read_policy
-from ..tokenization.policy.item_verdicts import checked_catalogue
+from ..tokenization.policy.item_verdicts import changed_items, checked_catalogue
 from ..tokenization.policy_file import POLICY_FILE, read_policy_file, write_policy
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import ItemVocabulary
 from .snapshots import WRITING, Snapshots
+
+logger = logging.getLogger(__name__)
 
 
 class LivePolicy(Snapshots):
@@ -91,24 +95,34 @@ class LivePolicy(Snapshots):
         ranker.filter = ranker.filter.under(policy)
         self._switch({"processor": processor, "ranker": ranker})
 
-    def _queue_added(self, before: Mapping[str, Any] | None) -> None:
+    def _queue_added(self, before: Mapping[str, Any] | None, catalogue: ItemVocabulary) -> None:
         """Write the outcomes of added items into the followed file, so that people can review them.
+
+        Approvals that end with a changed text are logged, also while there is no policy, so that another policy does
+        not bring them back.
 
         Args:
             before: The policy before items were added.
+            catalogue: The catalogue before.
         """
         now = self.processor.policy
-        if self._followed is None or now is None or before is None:
+        if self._followed is None:
             return
-        saved = read_policy_file(self._followed) if self._followed.is_file() else before
-        changed = {name: one for name, one in now["items"].items() if before["items"].get(name) != one}
-        ended = set(before["decisions"]) - set(now["decisions"])
-        decisions = {name: one for name, one in saved["decisions"].items() if name not in ended}
-        if changed or ended:
-            write_policy(
-                self._followed.parent, {**saved, "items": {**saved["items"], **changed}, "decisions": decisions}
-            )
-            self._read_at = _state_of(self._followed)
+        folder = self._followed.parent
+        with locked_review(folder):
+            if now is not None and before is not None:
+                saved = read_policy_file(self._followed) if self._followed.is_file() else before
+                changed = {name: one for name, one in now["items"].items() if before["items"].get(name) != one}
+                ended = set(before["decisions"]) - set(now["decisions"])
+                decisions = {name: one for name, one in saved["decisions"].items() if name not in ended}
+                if changed or ended:
+                    write_policy(folder, {**saved, "items": {**saved["items"], **changed}, "decisions": decisions})
+                    self._read_at = _state_of(self._followed)
+            if (folder / REVIEW_FILE).is_file():
+                try:
+                    end_approvals(folder, changed_items(catalogue, self.vocabulary))
+                except (ReviewLogError, OSError) as error:  # the items are changed; `xcat review --verify` says more
+                    logger.error("the end of approvals is not in the log of the review: %s", error)
 
 
 @lru_cache(maxsize=4)

@@ -15,6 +15,7 @@ from uuid import uuid4
 POLICY_FILE = "policy.json"
 FORMAT = 1
 """Version of the layout of the file."""
+_OUTCOMES, _DECISIONS = ("allowed", "sensitive", "blocked"), ("approved", "blocked")
 
 
 def read_policy_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -42,7 +43,29 @@ def read_policy_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ValueError(
             f"{path} has format {found.get('format')!r}, and this version reads {FORMAT}; upgrade xcat-rec"
         )
+    fault = _fault(found)
+    if fault is not None:
+        raise ValueError(f"{path}: {fault}; {remedy}")
     return found
+
+
+def _fault(policy: Mapping[str, Any]) -> str | None:
+    """What is wrong inside of the parts of a policy; None if nothing is."""
+    if not isinstance(policy["settings"].get("outcomes"), dict):
+        return "settings has no outcomes"
+    for name, one in policy["items"].items():
+        lists = isinstance(one, dict) and all(isinstance(one.get(part), list) for part in ("categories", "matches"))
+        if not lists or one.get("outcome") not in _OUTCOMES or not isinstance(one.get("certain"), bool):
+            return f"items has {name!r} without outcome, categories, certain and matches"
+        if any(
+            not isinstance(match, dict) or not {"category", "rule", "certain"} <= match.keys()
+            for match in one["matches"]
+        ):
+            return f"items has {name!r} with a match that lacks category, rule or certain"
+    for name, decision in policy["decisions"].items():
+        if decision not in _DECISIONS:
+            return f"decisions has {name!r} as {decision!r}"
+    return None
 
 
 def write_policy(folder: str | os.PathLike[str], policy: Mapping[str, Any] | None) -> Path:

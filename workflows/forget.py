@@ -13,6 +13,7 @@ from ..serving.feedback.opening import open_feedback
 from ..serving.state.forgetting import FailedFile, Forgotten, forget_in_folder
 from ..serving.state.redis_server import is_redis
 from ..serving.state.urls import open_state
+from .text_lists import list_of_texts
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,7 @@ def _names(users: Any) -> list[str]:
     Raises:
         ValueError: If one is empty or not a text.
     """
-    given = [users] if isinstance(users, str) else users
-    if given is None or isinstance(given, bytes) or not hasattr(given, "__iter__"):
-        raise ValueError(f"users is {kind_of(users)}; give the id of a user as a text, or a list of ids")
-    names = list(given)
-    for name in names:
-        if not isinstance(name, str):
-            raise ValueError(f"users has {kind_of(name)}; give ids as texts")
+    names = list_of_texts("users", users, "ids")
     if not names or any(not name.strip() for name in names):
         raise ValueError("users has an empty id; give the ids of the users to forget")
     return list(dict.fromkeys(name.strip() for name in names))

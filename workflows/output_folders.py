@@ -199,10 +199,12 @@ def check_base_choice(base: str | None, peft: str | None, output: Path) -> None:
 
 
 def check_other_folder(checkpoint: str, output: Path) -> None:
-    """Refuse an output that is the input checkpoint.
+    """Refuse an output that is the input checkpoint, or inside of it.
 
     Raises:
         ValueError: If it is so.
     """
     if output.exists() and Path(checkpoint).exists() and output.samefile(checkpoint):
         raise ValueError(f"output={str(output)!r} is the checkpoint itself; give another folder")
+    if Path(checkpoint).is_dir() and output.resolve().is_relative_to(Path(checkpoint).resolve()):
+        raise ValueError(f"output={str(output)!r} is inside of the checkpoint {checkpoint}; give another folder")

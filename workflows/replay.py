@@ -20,6 +20,7 @@ from ..ranking.rerankers.sampling import PlackettLuce
 from ..ranking.rerankers.words import read_rerankers
 from ..serving.feedback import HIDE, Impression, open_feedback
 from ..tokenization.progress import stage
+from .text_lists import list_of_texts
 
 _PRIOR = 5.0
 """Expected reactions that an item needs until half of its own rate is believed."""
@@ -63,9 +64,9 @@ class ReplayResult:
 
 def replay(
     log: str | os.PathLike[str],
-    checkpoints: Sequence[str | os.PathLike[str]],
+    checkpoints: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
-    reactions: Collection[str] = (),
+    reactions: str | Collection[str] = (),
     temperature: float | None = None,
     clip: float | None = None,
 ) -> ReplayResult:
@@ -84,29 +85,48 @@ def replay(
     Raises:
         OSError: If the log or a checkpoint cannot be read.
         TooFewRoundsError: If the log says too little about a checkpoint.
-        ValueError: If no list was drawn at random, or an argument is invalid.
+        ValueError: If no list was drawn at random, no reaction has one of the types, or an argument is invalid.
     """
     if temperature is not None and finite_number("temperature", temperature) < 0:
         raise ValueError(f"temperature is {temperature}; give 0 or more")
-    if not checkpoints:
+    counting, chosen = (
+        list_of_texts("reactions", reactions, "types"),
+        list_of_texts("checkpoints", checkpoints, "folders"),
+    )
+    if not chosen:
         raise ValueError("checkpoints is empty; give the folder of at least one")
     feedback = open_feedback(log, reading=True)
     every = list(feedback.impressions())
+    if not every:
+        raise ValueError("log has no lists; the service logs those of POST /recommend, unless log is false")
     drawn = [one for one in every if one.propensities is not None and len(one.propensities) == len(one.items)]
     if not drawn:
         raise ValueError(
             f"log has {len(every):,} lists, and none was drawn at random; ask for lists with sample=0.1:SEED"
         )
-    found = [one for one in feedback.reactions() if (one.type in reactions if reactions else one.type != HIDE)]
+    reacted = list(feedback.reactions())
+    _check_types(counting, {one.type for one in reacted})
+    found = [one for one in reacted if (one.type in counting if counting else one.type != HIDE)]
     rounds = _Rounds(drawn, {(one.impression, one.item) for one in found})
-    names = [os.fspath(one) for one in checkpoints]
-    estimates = {name: rounds.estimate(XCatRecommender.from_pretrained(name), temperature, clip) for name in names}
+    estimates = {name: rounds.estimate(XCatRecommender.from_pretrained(name), temperature, clip) for name in chosen}
     differences = {}
     if len(estimates) > 1:
         first, second = (estimates[name] for name in list(estimates)[:2])
         differences = {kind: second.difference(first, kind) for kind in second.estimates}
     counted = tuple(sorted({one.type for one in found}))
     return ReplayResult(estimates, differences, len(drawn), len(every) - len(drawn), counted)
+
+
+def _check_types(counting: Collection[str], known: Collection[str]) -> None:
+    """Refuse types that no reaction has, which would count as none.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    unknown = [name for name in counting if name not in known]
+    if unknown:
+        shown = ", ".join(sorted(known)) or "no reactions"
+        raise ValueError(f"reactions has {unknown[0]!r}, and no reaction of the log has this type; it has {shown}")
 
 
 class _Rounds:

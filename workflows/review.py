@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoints.review import (
+    Decision,
     QueuedItem,
     ReviewEntry,
     carry_decisions,
@@ -21,6 +22,7 @@ from ..tokenization.policy.content_policy import ContentPolicy, read_policy
 from ..tokenization.policy.item_verdicts import checked_catalogue
 from ..tokenization.policy_file import write_policy
 from ..tokenization.vocabulary import VOCABULARY_FILE, ItemVocabulary
+from .text_lists import list_of_texts
 
 
 class Review:
@@ -60,11 +62,38 @@ class Review:
 
     def approve(self, items: str | Sequence[str], *, by: str, reason: str) -> list[ReviewEntry]:
         """Let lists have items; see `decide`."""
-        return [decide(self.folder, item, "approved", by=by, reason=reason) for item in _ids(items)]
+        return self.decide(approve=items, by=by, reason=reason)
 
     def block(self, items: str | Sequence[str], *, by: str, reason: str) -> list[ReviewEntry]:
         """Keep items out of all lists, whatever the policy found; see `decide`."""
-        return [decide(self.folder, item, "blocked", by=by, reason=reason) for item in _ids(items)]
+        return self.decide(block=items, by=by, reason=reason)
+
+    def decide(
+        self, *, approve: str | Sequence[str] = (), block: str | Sequence[str] = (), by: str, reason: str
+    ) -> list[ReviewEntry]:
+        """Decide on items; if one cannot be decided on, none is.
+
+        Args:
+            approve: Ids of items that lists may have.
+            block: Ids of items that no list may have.
+            by: Name of the person who decides.
+            reason: Why, in words.
+
+        Returns:
+            The lines of the log.
+
+        Raises:
+            ValueError: If an item is unknown or in both, a text is empty, or the checkpoint has no content policy.
+            ReviewLogError: If the log was changed.
+        """
+        approved, blocked = (
+            list_of_texts(name, given, "ids") for name, given in (("approve", approve), ("block", block))
+        )
+        both = [item for item in approved if item in blocked]
+        if both:
+            raise ValueError(f"item {both[0]!r} is in approve and in block; decide on one of them")
+        decisions: dict[str, Decision] = dict.fromkeys(approved, "approved")
+        return decide(self.folder, {**decisions, **dict.fromkeys(blocked, "blocked")}, by=by, reason=reason)
 
     def log(self) -> list[ReviewEntry]:
         """The decisions, oldest first; every line is checked."""
@@ -99,7 +128,3 @@ def review(checkpoint: str | os.PathLike[str]) -> Review:
         review("CKPT").approve("1082185", by="Ada", reason="a corkscrew, no wine")
     """
     return Review(checkpoint)
-
-
-def _ids(items: str | Sequence[str]) -> list[str]:
-    return [items] if isinstance(items, str) else list(items)

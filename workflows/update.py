@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..catalogue.added_counts import add_counts
 from ..checkpoints.adapters import is_adapter
 from ..checkpoints.load import load_base, note_catalogue
 from ..model_cards.update_section import write_updated_card
+from ..modeling_xcat.arguments_xcat import finite_number, whole_number
 from ..modeling_xcat.hub_xcat import locate_checkpoint
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
@@ -35,6 +35,7 @@ from .output_folders import check_other_folder, check_output
 from .read_shop import read_shop
 from .update_data import UpdateLog, read_log, with_index_items, with_replay
 from .update_guards import GROWTH, Guard, Guards, check_growth
+from .working_folders import working_folder
 
 if TYPE_CHECKING:
     from .read_shop import ShopSource
@@ -112,7 +113,7 @@ def update(
 
     Args:
         checkpoint: A folder, or NAMESPACE/NAME on the hub.
-        log: SQLite file of the service's store.
+        log: SQLite file of the service's store, or its URL, "sqlite:///state.db".
         output: Folder of the new checkpoint.
         data: Tables of the earlier training, as in `fit`: sequences of them are trained on again, and their test users
             are what the log cannot change. None to draw histories from the old model in their place.
@@ -143,6 +144,7 @@ def update(
     check_other_folder(name, output)
     check_output(output, overwrite=overwrite)
     check_growth(growth)
+    _check_training(learning_rate, num_train_epochs, seed)
     callback = PullToStart(pull)
     folder = locate_checkpoint(name, files=SHARED, revision=revision)
     model, processor = _load(folder, name)
@@ -156,9 +158,9 @@ def update(
     train = found.data.train if earlier is None else with_replay(found.data.train, earlier.train, seed)
     new = deepcopy(model)
     add_counts(new, found.data.train)
-    with TemporaryDirectory(prefix=".xcat-update-", dir=_parent(output)) as place:
+    with working_folder(_parent(output), ".xcat-update-") as place:
         arguments = XCatTrainingArguments(
-            output_dir=place, learning_rate=learning_rate, num_train_epochs=num_train_epochs,
+            output_dir=str(place), learning_rate=learning_rate, num_train_epochs=num_train_epochs,
             warmup_steps=WARMUP, weight_decay=0.0, tune_second_stage=False, tune_neighbor_weight=False, seed=seed,
         )  # fmt: skip
         trainer = XCatTrainer(
@@ -173,6 +175,18 @@ def update(
     )  # fmt: skip
     _save(result, new, processor, folder)
     return result
+
+
+def _check_training(learning_rate: float, num_train_epochs: float, seed: int) -> None:
+    """Refuse numbers that cannot be trained with.
+
+    Raises:
+        ValueError: If one is no finite number above 0, or the seed is negative.
+    """
+    for name, value in (("learning_rate", learning_rate), ("num_train_epochs", num_train_epochs)):
+        if finite_number(name, value) <= 0:
+            raise ValueError(f"{name} is {value}; give a number above 0")
+    whole_number("seed", seed, 0)
 
 
 def _load(folder: Path, name: str) -> tuple[XCatForNextItem, XCatProcessor]:

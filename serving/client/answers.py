@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+from .transport import OTHER, RequestFailedError
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class RecommendedItem(_Answer):
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> Self:
         """Read the fields of an answer."""
-        reasons = tuple(map(ListReason.read, answer.get("because", ())))
+        reasons = tuple(map(ListReason.read, a_list(answer.get("because", []))))
         return super().read({**answer, "because": reasons, "words": tuple(answer.get("words", ()))})
 
 
@@ -86,8 +90,8 @@ class RecommendedList(_Answer):
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> Self:
         """Read the fields of an answer."""
-        items = tuple(map(RecommendedItem.read, answer["recommendations"]))
-        return super().read({**answer, "notes": tuple(answer["notes"]), "recommendations": items})
+        items = tuple(map(RecommendedItem.read, a_list(answer["recommendations"])))
+        return super().read({**answer, "notes": tuple(a_list(answer["notes"])), "recommendations": items})
 
     def __iter__(self) -> Iterator[RecommendedItem]:
         return iter(self.recommendations)
@@ -151,4 +155,37 @@ class ItemsAnswer(_Answer):
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> Self:
         """Read the fields of an answer."""
-        return super().read({**answer, "notes": tuple(answer.get("notes", ()))})
+        return super().read({**answer, "notes": tuple(a_list(answer.get("notes", [])))})
+
+
+Answer = TypeVar("Answer", bound=_Answer)
+
+
+def a_list(value: Any) -> list[Any]:
+    """A value that has to be a list.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if not isinstance(value, list):
+        raise TypeError(f"a list was expected, and it is {type(value).__name__}")
+    return value
+
+
+def understood(path: str, read: Callable[[], Result]) -> Result:
+    """Read an answer.
+
+    Args:
+        path: What was asked, for the error.
+        read: Reads it.
+
+    Raises:
+        RequestFailedError: If it has other fields or types than the answers of a service.
+    """
+    try:
+        return read()
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+        raise RequestFailedError(
+            200, f"the answer to {path} is not that of a service: {reason}; look whether url is right", OTHER
+        ) from error

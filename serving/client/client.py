@@ -7,7 +7,7 @@ from typing import Any, Self
 from urllib.parse import quote
 from uuid import uuid4
 
-from .answers import ChatAnswer, ItemsAnswer, RecommendedList, StoredEvents
+from .answers import Answer, ChatAnswer, ItemsAnswer, RecommendedList, StoredEvents, a_list, understood
 from .transport import RequestFailedError, Transport
 
 
@@ -21,7 +21,8 @@ class XCatClient:
     Args:
         url: Address of the service.
         api_key: One of its keys; None if it has none.
-        timeout: Seconds to wait for a connection, and for each part of an answer.
+        timeout: Seconds of one attempt, from the connection to the end of the answer. So a request takes
+            `(retries + 1) * timeout + max_wait` seconds at most.
         retries: Times that a request is sent again.
         backoff: Seconds before the first repetition; they double each time.
         max_wait: Seconds that one request may spend on waiting between repetitions; a longer `Retry-After` is an error
@@ -30,7 +31,8 @@ class XCatClient:
     Raises:
         ValueError: If the address or a number is invalid.
 
-    All requests raise `RequestFailedError` if the service refuses them, and `ConnectionError` if it does not answer.
+    All requests raise `RequestFailedError` if the service refuses them or if the answer is not that of a service, and
+    `ConnectionError` if nothing answers in time.
 
     Example (not run: it needs a service):
         client = XCatClient("http://127.0.0.1:8000")
@@ -73,7 +75,7 @@ class XCatClient:
             k: Number of recommendations.
             **options: Other fields of `POST /recommend`, such as `filters=["price<20"]`.
         """
-        return RecommendedList.read(self._post("/recommend", _list_body(user_id, history, k, options)))
+        return self._read(RecommendedList, "/recommend", _list_body(user_id, history, k, options))
 
     def query(
         self,
@@ -94,7 +96,7 @@ class XCatClient:
             **options: As in `recommend`.
         """
         body = {"query": query, **_list_body(user_id, history, k, options)}
-        return RecommendedList.read(self._post("/query", body))
+        return self._read(RecommendedList, "/query", body)
 
     def chat(
         self,
@@ -117,7 +119,7 @@ class XCatClient:
             **options: Other fields of `POST /chat`, such as `filters=["price<20"]`.
         """
         body = {"message": message, "state": state, **_list_body(user_id, history, k, options)}
-        return ChatAnswer.read(self._post("/chat", body))
+        return self._read(ChatAnswer, "/chat", body)
 
     def recommend_many(self, requests: Sequence[Mapping[str, Any]]) -> list[RecommendedList]:
         """Several lists in one request.
@@ -125,8 +127,9 @@ class XCatClient:
         Args:
             requests: Bodies of `POST /recommend`.
         """
-        lists = self._post("/recommend/batch", {"requests": [dict(one) for one in requests]})["lists"]
-        return [RecommendedList.read(one) for one in lists]
+        path = "/recommend/batch"
+        found = self._post(path, {"requests": [dict(one) for one in requests]})
+        return understood(path, lambda: [RecommendedList.read(one) for one in a_list(found["lists"])])
 
     def add_event(self, user_id: str, item_id: str, **details: Any) -> StoredEvents:
         """Store an event; when this returns, it is on the disk of the service and in every later list.
@@ -145,7 +148,7 @@ class XCatClient:
             events: Bodies of `POST /events`; one without an `event_id` gets a new one.
         """
         named = [{"event_id": uuid4().hex, **event} for event in events]
-        return StoredEvents.read(self._post("/events", {"events": named}))
+        return self._read(StoredEvents, "/events", {"events": named})
 
     def explain(
         self, item_id: str, user_id: str | None = None, *, history: Sequence[str] | None = None, **options: Any
@@ -168,7 +171,7 @@ class XCatClient:
             k: Number of recommendations.
             filters: Conditions on the catalogue.
         """
-        return RecommendedList.read(self._post("/similar", {"item_id": item_id, "k": k, "filters": list(filters)}))
+        return self._read(RecommendedList, "/similar", {"item_id": item_id, "k": k, "filters": list(filters)})
 
     def add_items(self, items: Sequence[Mapping[str, Any]]) -> ItemsAnswer:
         """Add or change items; they are in the next list.
@@ -176,12 +179,12 @@ class XCatClient:
         Args:
             items: One mapping per item, with the columns of a table of items.
         """
-        return ItemsAnswer.read(self._post("/items", {"items": [dict(item) for item in items]}))
+        return self._read(ItemsAnswer, "/items", {"items": [dict(item) for item in items]})
 
     def delete_item(self, item_id: str) -> bool:
         """Leave an item out of all later lists; returns False if it is unknown or was left out already."""
         found = self._delete(f"/items/{quote(item_id, safe='')}")
-        return bool(found and found["deleted"])
+        return found is not None and understood("/items", lambda: bool(found["deleted"]))
 
     def user(self, user_id: str) -> dict[str, Any] | None:
         """Everything that the service has of a user; None if it has nothing."""
@@ -212,7 +215,8 @@ class XCatClient:
             checkpoint: A folder on the machine of the service, or NAMESPACE/NAME on the hub.
             index: Folder of its index there; None for an index in memory.
         """
-        return str(self._post("/checkpoint", {"checkpoint": checkpoint, "index": index})["fingerprint"])
+        found = self._post("/checkpoint", {"checkpoint": checkpoint, "index": index})
+        return understood("/checkpoint", lambda: str(found["fingerprint"]))
 
     def is_ready(self) -> bool:
         """Whether the service can answer now; asks once."""
@@ -220,6 +224,10 @@ class XCatClient:
             return bool(self._transport.send("GET", "/health/ready", retries=0))
         except (RequestFailedError, ConnectionError):
             return False
+
+    def _read(self, kind: type[Answer], path: str, body: Mapping[str, Any]) -> Answer:
+        found = self._post(path, body)
+        return understood(path, lambda: kind.read(found))
 
     def _get(self, path: str) -> dict[str, Any]:
         found: dict[str, Any] = self._transport.send("GET", path)

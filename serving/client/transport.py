@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import random
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,13 +21,18 @@ BUSY = (429, 502, 503, 504)
 _MOST_BACKOFF = 8.0
 
 
+OTHER = "answer"
+"""Kind of the error of an answer that is not that of a service."""
+
+
 class RequestFailedError(Exception):
-    """The service refused a request.
+    """The service refused a request, or something else answered it.
 
     Args:
         status: HTTP status.
         message: What is wrong.
-        kind: Kind of the error, such as invalid, unknown or overloaded.
+        kind: Kind of the error, such as invalid, unknown or overloaded; "answer" if the answer is not that of a
+            service.
         retry_after: Seconds that the service asked to wait; None if it did not.
     """
 
@@ -39,7 +47,7 @@ class Transport:
     Args:
         url: Address of the service, such as "http://127.0.0.1:8000".
         headers: Headers of every request.
-        timeout: Seconds to wait for a connection, and for each part of an answer.
+        timeout: Seconds of one attempt, from the connection to the end of the answer.
         retries: Times that a request is sent again.
         backoff: Seconds before the first repetition; they double each time, and a random share is left out.
         max_wait: Seconds that one request may spend on waiting between repetitions.
@@ -78,7 +86,7 @@ class Transport:
             The answer, read from JSON.
 
         Raises:
-            RequestFailedError: If the service refused it, to the end.
+            RequestFailedError: If the service refused it, to the end, or its answer is no object of JSON.
             ConnectionError: If no connection was possible, or it broke, to the end.
         """
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
@@ -120,9 +128,13 @@ class Transport:
         headers = {"Accept": "application/json", **self.headers}
         if content is not None:
             headers["Content-Type"] = "application/json"
+        end = time.monotonic() + self.timeout
         connection = self._connection()
         try:
+            assert connection.sock is not None
+            connection.sock.settimeout(_left(end))
             connection.request(method, f"{self.place.path.rstrip('/')}{path}", content, headers)
+            connection.response_class = partial(_TimedResponse, end=end)  # type: ignore[assignment]
             answer = connection.getresponse()
             found = answer.read()
         except BaseException:
@@ -131,7 +143,7 @@ class Transport:
         if answer.will_close:
             self.close()
         if 200 <= answer.status < 300:
-            return json.loads(found)
+            return _object(answer.status, found)
         raise _failure(answer.status, found, answer.headers.get("Retry-After"))
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -148,6 +160,68 @@ class Transport:
         connection.connect()
         self._local.connection = connection
         return connection
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """An answer that has to be read by a time, however many parts it comes in.
+
+    Args:
+        sock: The connection.
+        end: The time, as of `time.monotonic`.
+        **options: Of `http.client.HTTPResponse`.
+    """
+
+    def __init__(self, sock: socket.socket, *, end: float, **options: Any) -> None:
+        super().__init__(sock, **options)
+        self.fp.close()
+        self.fp = io.BufferedReader(_TimedParts(sock, end))
+
+
+class _TimedParts(io.RawIOBase):
+    """The bytes of a connection until a time."""
+
+    def __init__(self, sock: socket.socket, end: float) -> None:
+        self._sock, self._end = sock, end
+        self._parts = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(_left(self._end))
+        return self._parts.readinto(buffer)
+
+    def close(self) -> None:
+        self._parts.close()
+        super().close()
+
+
+def _left(end: float) -> float:
+    """Seconds until a time.
+
+    Raises:
+        TimeoutError: If it has passed.
+    """
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+def _object(status: int, content: bytes) -> dict[str, Any]:
+    """An answer that is an object of JSON.
+
+    Raises:
+        RequestFailedError: If it is something else, such as the page of a proxy.
+    """
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        shown = content[:80].decode("utf-8", "replace") or "no text"
+        raise RequestFailedError(status, f"the answer is no object of JSON: {shown}; look whether url is right", OTHER)
+    return found
 
 
 def _failure(status: int, content: bytes, retry_after: str | None) -> RequestFailedError:

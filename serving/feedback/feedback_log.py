@@ -122,7 +122,10 @@ class FeedbackLog:
         if reading:
             assert self.path is not None
             base = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-            base.execute("SELECT 1 FROM impressions, reactions LIMIT 1").fetchone()
+            known = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not {"impressions", "reactions"} <= known:
+                base.close()
+                raise sqlite3.DatabaseError("it has no lists and reactions; give the store of a running xcat serve")
             return base
         place = ":memory:" if self.path is None else self.path
         base = sqlite3.connect(place, check_same_thread=False, isolation_level=None)

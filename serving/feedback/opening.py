@@ -27,6 +27,25 @@ def open_feedback(store: str | os.PathLike[str], *, reading: bool = False) -> Fe
         return RedisFeedback(name)
     if name == "memory:":
         return FeedbackLog()
+    return FeedbackLog(sqlite_file(name), reading=reading)
+
+
+def sqlite_file(store: str | os.PathLike[str]) -> Path:
+    """The SQLite file of a store.
+
+    Args:
+        store: The file, or its URL, "sqlite:///state.db".
+
+    Raises:
+        ValueError: If the store is something else, such as a Redis server.
+
+    Example:
+        >>> sqlite_file("sqlite:///state.db").name, sqlite_file("state.db").name
+        ('state.db', 'state.db')
+    """
+    name = os.fspath(store)
     if name.startswith("sqlite:///"):
-        return FeedbackLog(Path(unquote(urlsplit(name).path)[1:]), reading=reading)
-    return FeedbackLog(name, reading=reading)
+        return Path(unquote(urlsplit(name).path)[1:])
+    if is_redis(name) or name == "memory:":
+        raise ValueError(f"log is the store {name.partition(':')[0]}:, which is no file; give a SQLite file")
+    return Path(name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .opening import sqlite_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,7 +20,7 @@ def stored_events(path: str | os.PathLike[str]) -> pl.DataFrame:
     """Read the events of a store that `xcat serve --store sqlite:///FILE` writes; the service may go on writing.
 
     Args:
-        path: The SQLite file.
+        path: The SQLite file, or its URL, "sqlite:///state.db".
 
     Returns:
         One row per event, in the order of arrival: `user_id`, `item_id`, `timestamp` (seconds since 1970),
@@ -31,7 +32,7 @@ def stored_events(path: str | os.PathLike[str]) -> pl.DataFrame:
     import polars as pl
 
     try:
-        place = f"{Path(path).absolute().as_uri()}?mode=ro"
+        place = f"{sqlite_file(path).absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(place, uri=True)) as base:
             rows = base.execute(_QUERY).fetchall()
     except sqlite3.Error as error:

@@ -17,6 +17,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.ranking.rerank import Candidates
 from xcat_rec.ranking.rerankers import MaxPerCategory, PlackettLuce
 from xcat_rec.serving.feedback import HIDE, FeedbackLog, Impression, Reaction
+from xcat_rec.serving.state.sqlite_log import SQLiteLog
 from xcat_rec.workflows.replay import ReplayResult, replay
 
 from ..hub.checkpoints import save_checkpoint
@@ -143,3 +144,25 @@ def test_the_command_prints_what_python_returns(
     printed: dict[str, Any] = json.loads(shown.out.splitlines()[-1])
     assert printed == json.loads(json.dumps(found.to_dict()))
     assert set(printed["checkpoints"]) == set(map(str, checkpoints)) and "effective lists" in shown.err
+
+
+def test_types_of_reactions_are_whole_words_that_the_log_has(
+    checkpoints: list[Path], log: Path, tmp_path: Path
+) -> None:
+    one, same = (replay(log, checkpoints[0], reactions=types) for types in ("click", {"click"}))
+    assert one.reactions == ("click",) and one.to_dict() == same.to_dict()
+    for wrong in ("click,hide", "lick", ["click", "purchase"]):
+        with pytest.raises(ValueError, match="no reaction of the log has this type; it has click, hide"):
+            replay(log, checkpoints[0], reactions=wrong)
+    for wrong, message in (
+        ({"reactions": None}, "reactions is a list of types"),
+        ({"reactions": [7]}, "reactions has"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            replay(log, checkpoints[0], **wrong)  # type: ignore[arg-type]
+    FeedbackLog(tmp_path / "empty.db").close()
+    with pytest.raises(ValueError, match="log has no lists; the service logs those of POST /recommend"):
+        replay(f"sqlite:///{tmp_path}/empty.db", checkpoints[0])
+    SQLiteLog(tmp_path / "events.db").close()
+    with pytest.raises(OSError, match="it has no lists and reactions; give the store of a running xcat serve"):
+        replay(tmp_path / "events.db", checkpoints[0])

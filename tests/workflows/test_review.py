@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from xcat_rec.checkpoints.review import REVIEW_FILE, ReviewLogError, read_review_log
+from xcat_rec.cli.app import main
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.policy_file import POLICY_FILE
 from xcat_rec.workflows.review import Review, review
@@ -154,6 +155,66 @@ def test_another_policy_keeps_the_decisions(folder: Path) -> None:
     assert "item-05" not in {one.item_id for one in own.queue()}, "the log still has the decision"
 
 
+def test_an_ended_approval_does_not_come_back_with_another_policy(folder: Path) -> None:
+    own = Review(folder)
+    own.approve(["item-04", "item-05"], by="Ada", reason="seen")
+    own.block("item-10", by="Ada", reason="recalled")
+    loaded = XCatRecommender.from_pretrained(folder)
+    texts = {"item_id": ["item-05", "item-10"], "title": ["Nazi flag 2", "another text"]}
+    loaded.add_items(texts)
+    assert [(one.item_id, one.decision, one.by) for one in own.verify()][-1] == ("item-05", "ended", "xcat-rec")
+    for policy in ("off", "standard"):
+        own.apply(policy)
+    assert "item-05" in {one.item_id for one in own.queue()} and "item-04" not in {one.item_id for one in own.queue()}
+    now = listed(XCatRecommender.from_pretrained(folder).recommend(OTHERS, 40))
+    assert "item-04" in now and not {"item-05", "item-10"} & now
+    own.approve("item-05", by="Bo", reason="seen again")
+    own.apply("off")
+    XCatRecommender.from_pretrained(folder).add_items({"item_id": ["item-05"], "title": ["Nazi flag 3"]})
+    own.apply("standard")
+    assert "item-05" in {one.item_id for one in own.queue()}, "it ended while there was no policy"
+    assert len(own.verify()) == 6
+
+
+def test_several_decisions_are_made_all_or_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = Review(folder)
+    before = (folder / POLICY_FILE).read_bytes()
+    with pytest.raises(ValueError, match="item is 'nothing'"):
+        own.approve(["item-04", "nothing"], by="Ada", reason="seen")
+    words = ["--approve", "item-04", "--block", "nothing", "--by", "Ada", "--reason", "x"]
+    refused(["review", str(folder), *words], capsys, ["item is 'nothing'"])
+    with pytest.raises(ValueError, match="'item-04' is in approve and in block"):
+        own.decide(approve=["item-04"], block="item-04", by="Ada", reason="x")
+    for wrong, message in (
+        (None, "approve is a list of ids; got None"),
+        ([None], "approve has None"),
+        (7, "got a value of type int"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            own.approve(wrong, by="Ada", reason="x")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="by is empty"):
+        own.approve("item-04", by=None, reason="x")  # type: ignore[arg-type]
+    assert not (folder / REVIEW_FILE).exists() and (folder / POLICY_FILE).read_bytes() == before
+    both = own.decide(approve=["item-04", "item-04"], block=["item-10"], by="Ada", reason="x")
+    assert [(one.number, one.item_id) for one in both] == [(1, "item-04"), (2, "item-10")] and own.verify() == both
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("settings", {}, "settings has no outcomes"), ("items", {"item-04": "blocked"}, "items has 'item-04' without"),
+        ("items", {"a": {"outcome": "blocked", "categories": [], "certain": True, "matches": [1]}}, "a match that"),
+        ("decisions", {"item-04": ["approved"]}, "decisions has 'item-04' as"),
+    ],
+)  # fmt: skip
+def test_a_policy_file_of_other_types_is_named(folder: Path, part: str, value: object, message: str) -> None:
+    file = folder / POLICY_FILE
+    file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), part: value}), encoding="utf-8")
+    for read in (Review(folder).queue, lambda: XCatRecommender.from_pretrained(folder)):
+        with pytest.raises(ValueError, match=message):
+            read()
+
+
 def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(run(["review", str(folder), "--json"], capsys)["queue"]) == 5
     words = ["--approve", "item-05", "--block", "item-10", "--by", "Ada", "--reason", "seen", "--json"]
@@ -165,3 +226,14 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refused(["review", str(folder), "--block", "item-11"], capsys, ["by is empty"])
     run(["review", str(folder), "--policy", "standard", "--json"], capsys)
     assert "4 items wait" not in capsys.readouterr().out
+    main_shown(["review", str(folder)], capsys, ["vodka?", "?: a hidden word"])
+    main_shown(["review", str(folder), "--category", "hate"], capsys, ["0 items wait"], without="?:")
+
+
+def main_shown(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], texts: list[str], without: str = "\0"
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in texts) and without not in shown

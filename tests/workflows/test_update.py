@@ -262,3 +262,20 @@ def test_twenty_of_twenty_real_logs_are_accepted(checkpoint: Path, tmp_path: Pat
     for seed in range(SEEDS):
         log = log_of(tmp_path / f"{seed}.db", Shoppers(seed, 0.1).users(USERS), seed)
         assert update(checkpoint, log, tmp_path / f"new-{seed}", data=shop()).output.is_dir()
+
+
+def test_wrong_arguments_are_named_before_any_work(checkpoint: Path, real_log: Path, tmp_path: Path) -> None:
+    for options, message in (
+        ({"learning_rate": float("nan")}, "learning_rate is nan"), ({"learning_rate": 0}, "learning_rate is 0"),
+        ({"num_train_epochs": float("inf")}, "num_train_epochs is inf"), ({"pull": float("nan")}, "pull is nan"),
+        ({"growth": float("nan")}, "growth is nan"), ({"seed": -1}, "seed is -1"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            update(checkpoint, real_log, tmp_path / "new", **options)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="is inside of the checkpoint"):
+        update(checkpoint, real_log, checkpoint / "new")
+    with pytest.raises(ValueError, match="log is the store redis:, which is no file; give a SQLite file"):
+        update(checkpoint, "redis://localhost:1/0", tmp_path / "new")
+    model, processor = load_base(checkpoint)
+    assert read_log(f"sqlite:///{real_log}", model, processor).users == USERS
+    assert not (tmp_path / "new").exists() and not (checkpoint / "new").exists()

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from ...modeling_xcat.arguments_xcat import kind_of
+from .fields import check_fields
 from .folding import plain_text, revealed_texts
 from .patterns import HATE, SPAM, found_patterns
 from .word_lists import WordFinder, WordList, package_lists
@@ -109,11 +111,12 @@ class ContentPolicy:
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
+        check_fields(self.outcomes, self.words, self.classifier, self.labels, self.threshold)
         object.__setattr__(self, "outcomes", {**OUTCOMES, **self.outcomes})
         object.__setattr__(self, "words", {name: tuple(words) for name, words in self.words.items()})
         for name, outcome in self.outcomes.items():
-            if outcome not in get_args(Outcome):
-                raise ValueError(f"outcomes of {name!r} is {outcome!r}; give one of {', '.join(get_args(Outcome))}")
+            if outcome not in _RANK:
+                raise ValueError(f"outcomes of {name!r} is {outcome!r}; give one of {', '.join(_RANK)}")
         for argument, names in (("words", self.words), ("labels", self.labels.values())):
             unknown = [name for name in names if name not in self.outcomes]
             if unknown:
@@ -197,6 +200,8 @@ def read_policy(given: str | os.PathLike[str] | Mapping[str, Any] | ContentPolic
         return given
     if isinstance(given, Mapping):
         return _of_fields(given, "policy")
+    if not isinstance(given, str | os.PathLike):
+        raise ValueError(f"policy is {kind_of(given)}; give standard, off, a JSON file or its fields")
     name = os.fspath(given)
     if name in ("standard", "off"):
         return ContentPolicy() if name == "standard" else None
@@ -211,7 +216,9 @@ def read_policy(given: str | os.PathLike[str] | Mapping[str, Any] | ContentPolic
 
 def _of_fields(fields: Any, name: str) -> ContentPolicy:
     known = ContentPolicy.__dataclass_fields__
-    unknown = sorted(set(fields) - set(known)) if isinstance(fields, Mapping) else [str(fields)]
+    if not isinstance(fields, Mapping):
+        raise ValueError(f"policy {name} is {kind_of(fields)}; give an object with its settings {', '.join(known)}")
+    unknown = [field for field in fields if field not in known]
     if unknown:
         raise ValueError(f"policy {name} has {unknown[0]!r}; its settings are {', '.join(known)}")
     return ContentPolicy(**fields)

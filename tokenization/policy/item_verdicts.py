@@ -119,6 +119,18 @@ def rechecked_catalogue(
     return {**saved, "items": items, "decisions": decisions}
 
 
+def changed_items(before: ItemVocabulary, now: ItemVocabulary) -> list[str]:
+    """Ids of items of which a text changed; new items are not among them.
+
+    Args:
+        before: The catalogue before.
+        now: The catalogue now.
+    """
+    rows = _changed_rows(before, now, text_columns(now.table))
+    ids = now.table["item_id"].take(pa.array(rows))
+    return [name for name, row in zip(ids.to_pylist(), before.encode(ids), strict=True) if row != UNKNOWN_ROW]
+
+
 def _changed_rows(before: ItemVocabulary, now: ItemVocabulary, columns: Sequence[str]) -> np.ndarray:
     """Places of new items and of items of which a text changed."""
     rows = before.encode(now.column("item_id"))

@@ -244,6 +244,62 @@ def test_no_event_is_stored_twice_when_its_answer_is_lost(client: XCatClient, se
     assert bea is not None and len(bea["events"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"<html>hello</html>", "no object of JSON: <html>hello</html>; look whether url is right"),
+        (b"", "no object of JSON: no text"), (b"[]", "no object of JSON"), (b"\xff", "no object of JSON"),
+        (b"{}", "'recommendations' is missing"), (b'{"recommendations": {}}', "a list was expected, and it is dict"),
+        (b'{"recommendations": [7], "notes": []}', "is not that of a service"),
+        (b'{"recommendations": [{"item_id": "a"}], "notes": []}', "'score'"),
+        (b'{"recommendations": [], "notes": 7}', "a list was expected, and it is int"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_something_else_is_named(body: bytes, message: str, answering: Any) -> None:
+    url, bodies = answering((200, {}, body))
+    with pytest.raises(RequestFailedError) as error:
+        XCatClient(url).recommend()
+    assert message in str(error.value) and (error.value.status, error.value.kind) == (200, "answer")
+    assert len(bodies) == 1, "it is not sent again"
+
+
+def test_other_answers_of_all_requests_are_named(answering: Any) -> None:
+    client = XCatClient(answering((200, {}, b'{"lists": 7}'))[0])
+    for ask in (
+        lambda: client.recommend_many([{}]), lambda: client.add_event("a", "b"), lambda: client.chat("hello"),
+        lambda: client.add_items([{"item_id": "a"}]), lambda: client.delete_item("a"), lambda: client.similar("a"),
+        lambda: client.query("a"), lambda: client.load_checkpoint("a"),
+    ):  # fmt: skip
+        with pytest.raises(RequestFailedError, match="is not that of a service"):
+            ask()
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-Long: "])
+def test_the_time_is_that_of_the_whole_answer(head: bytes) -> None:
+    """A server sends a byte every 20 ms, more often than the timeout, in the body or in a header."""
+    ended = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(head)
+            for _ in range(400):
+                if ended.wait(0.02):
+                    return
+                connection.sendall(b"1")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dripping = threading.Thread(target=drip, args=(listener,))
+        dripping.start()
+        try:
+            with pytest.raises(ConnectionError, match="timed out"):
+                XCatClient(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.3, retries=0).recommend()
+        finally:
+            ended.set()
+            dripping.join()
+
+
 def test_a_service_that_is_not_there_is_named(pauses: list[float]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

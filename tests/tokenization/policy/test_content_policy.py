@@ -162,3 +162,23 @@ def test_a_classifier_adds_categories(tmp_path: Path) -> None:
     assert [one.outcome for one in found] == ["blocked", "blocked"]
     assert found[0].matches[0].rule == "toxic 0.88" and not found[0].certain
     assert ContentPolicy(**fields, threshold=0.9).check("tents number 3").outcome == "allowed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ([], "is a value of type list"), (7, "is a value of type int"), ({"outcomes": ["alcohol"]}, "outcomes is a"),
+        ({"outcomes": {"alcohol": ["blocked"]}}, "outcomes of 'alcohol' is a"), ({"words": "wine"}, "words is a"),
+        ({"words": {"alcohol": "wine"}}, "words of 'alcohol' is a value of type str"),
+        ({"words": {"alcohol": [7]}}, "words of 'alcohol' has a value of type int"),
+        ({"words": {"alcohol": [" "]}}, "words of 'alcohol' has an empty"), ({"words": {"alcohol": None}}, "is None"),
+        ({"labels": {"toxic": None}}, "labels of 'toxic' is None"), ({"classifier": 7}, "classifier is a value"),
+        ({"threshold": "high"}, "threshold is a value"), ({"threshold": True}, "threshold is True"),
+        ({"threshold": float("nan")}, "threshold is nan"), ({"colour": 1}, "has 'colour'; its settings are outcomes"),
+    ],
+)  # fmt: skip
+def test_settings_of_other_types_are_named(fields: object, message: str, tmp_path: Path) -> None:
+    (tmp_path / "own.json").write_text(json.dumps(fields))
+    for given_policy in (tmp_path / "own.json", fields):
+        with pytest.raises(ValueError, match=message):
+            read_policy(given_policy)  # type: ignore[arg-type]
