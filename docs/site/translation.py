@@ -176,14 +176,14 @@ def _english_links(text: str, page: str, root: Path) -> Iterator[str]:
 
 
 def not_bold(text: str) -> list[str]:
-    """Bold text that GitHub shows with its asterisks: it ends with a punctuation mark, and a letter follows.
+    """Bold and italic text that GitHub shows with its asterisks: a punctuation mark ends it, and a letter follows.
 
     Example:
-        >>> not_bold("**目标。**每个 **目标**：每个。**目标**每个 **目标？** 每个")
-        ['**目标。**每']
+        >>> not_bold("**目标。**每个 **目标**：每个。**目标**每个 *目标？* 每个 *目标。*每个")
+        ['**目标。**每', '*目标。*每']
     """
-    bold = re.findall(r"\*\*[^*\n]+\*\*.?", _SPAN.sub("`x`", text))
-    return [words for words in bold if re.search(r"[^\w\s*]\*\*\w$", words)]
+    bold = [found[0] for found in re.finditer(r"(\*{1,2})(?=[^\s*])[^*\n]+\1.?", _SPAN.sub("`x`", text))]
+    return [words for words in bold if re.search(r"[^\w\s*]\*{1,2}\w$", words)]
 
 
 def with_chinese_links(page: str, root: Path = ROOT) -> str:
