@@ -24,6 +24,8 @@ from .pages import ROOT
 
 GLOSSARY = "docs/zh/glossary.md"
 CHINESE_README = "README.zh-CN.md"
+OTHER_NAMES = {"docs/zh/keys.md": "docs/glossary.md"}
+"""Sources of Chinese pages with another name: the glossary in docs/zh is that of the translation."""
 ENGLISH_ALONE = ("docs/commands.md", "docs/reference.md")
 """Pages that are written by a program, in English."""
 _HEADING = re.compile(r"^(#+) (.+)$")
@@ -89,7 +91,7 @@ def translated(root: Path = ROOT) -> dict[str, str]:
     """English source of every Chinese page, the glossary aside."""
     pages = sorted(path.relative_to(root).as_posix() for path in (root / "docs" / "zh").rglob("*.md"))
     return {CHINESE_README: "README.md"} | {
-        page: page.replace("/zh/", "/") for page in pages if page != GLOSSARY
+        page: OTHER_NAMES.get(page, page.replace("/zh/", "/")) for page in pages if page != GLOSSARY
     }  # fmt: skip
 
 
