@@ -18,7 +18,7 @@ from ..tokenization.policy.item_verdicts import rechecked_catalogue
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.unknown_tokens import warn_of_unknown
 from ..tokenization.vocabulary import UNKNOWN_ROW, ItemVocabulary
-from .cold_start import add_cold_start_neighbors, fill_neighbors_from_text
+from .cold_start import complete_added_items, fill_neighbors_from_text
 from .item_images import change_images
 from .item_table import distinct_texts, feature_codes, nearest_rows, place_categories, place_text_states, text_states
 from .item_words import EarlierWords, place_words
@@ -60,7 +60,8 @@ def change_catalogue(
     * An item in both catalogues keeps its id embedding, counts and neighbours, and its text states unless the text
       changed.
     * A new item has text states (encoded in float32, with the base's whitening) and the feature values that the base
-      was trained with. It has no id embedding. Its neighbours come from similar items (`add_cold_start_neighbors`).
+      was trained with. It has no id embedding. Its neighbours, and its rates of first purchases, come from similar
+      items (`complete_added_items`).
     * Items missing from the new catalogue are removed.
     * New items and changed texts are checked by the content policy, if the processor has one.
     * If the base was trained on less than half of the new catalogue, the re-rankers are turned off, because they were
@@ -94,7 +95,7 @@ def change_catalogue(
     if hasattr(items, "return_counts"):
         items.return_counts, items.return_gaps = items.return_counts[rows], items.return_gaps[rows]
     segments = model.model.segments
-    if segments is not None:  # a new item has the values of the unknown item, which are those of no purchases
+    if segments is not None:  # a new item has the values of the unknown item: the mean rate, and no events
         for name, values in segments.named_buffers():
             if name != "centers":
                 setattr(segments, name, values[rows])
@@ -115,7 +116,7 @@ def change_catalogue(
         config.discover_trends = False
     place_categories(model, vocabulary)
     if _MOSTLY_UNSEEN * known >= config.num_items or not fill_neighbors_from_text(model):
-        add_cold_start_neighbors(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))
+        complete_added_items(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))
     change_soft_targets(model)
     changed = copy(processor)
     changed.vocabulary = vocabulary

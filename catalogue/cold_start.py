@@ -1,4 +1,4 @@
-"""Cold-start neighbours: a cold item gets item-to-item weights from the warm items nearest in text and images."""
+"""A cold item gets item-to-item weights, and rates if it was added, from the warm items nearest in text and images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS, REGRESSION_FROM
 from ..modeling_xcat.items_xcat import XCatItemEncoder
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.neighbors_xcat import XCatItemTable
+from ..modeling_xcat.segments_xcat import XCatSegments
 from ..modeling_xcat.text_xcat import fit_whitening
 
 logger = logging.getLogger(__name__)
@@ -52,9 +53,62 @@ def add_cold_start_neighbors(model: XCatForNextItem, new: torch.Tensor | None = 
     Returns:
         Number of cold items that got neighbours.
     """
-    memory, items = model.model.neighbors, model.model.items
-    if memory is None or not (model.config.use_text or model.config.image_dim):
+    found = None if model.model.neighbors is None else _warm_sources(model, new)
+    if found is None:
         return 0
+    _add_neighbors(model, *found)
+    return len(found[0])
+
+
+@torch.no_grad()
+def complete_added_items(model: XCatForNextItem, new: torch.Tensor) -> None:
+    """Give items that were added after training what models count from a log, from the warm items nearest in content.
+
+    These are the item-to-item weights of `add_cold_start_neighbors`, and the rates of first purchases of
+    `XCatSegments`: per segment the mean rate of the nearest warm items, with the same shares. Without them an added
+    item would be as one that nobody wanted, although nobody could buy it. An item without texts and images keeps its
+    rates.
+
+    Args:
+        model: A model with its catalogue.
+        new: (items,) indices of the added items; those with training events are left out.
+    """
+    segments = model.model.segments
+    found = None if model.model.neighbors is None and segments is None else _warm_sources(model, new)
+    if found is None:
+        return
+    if model.model.neighbors is not None:
+        _add_neighbors(model, *found)
+    if segments is not None:
+        _add_rates(segments, *found)
+
+
+def added_items(model: XCatForNextItem) -> torch.Tensor:
+    """(items,) indices of the cold items that were added after training, in a model with segments.
+
+    They differ from the items of the training catalogue that nobody bought, whose rates are those of row 0.
+
+    Args:
+        model: The model.
+    """
+    segments, counts = model.model.segments, model.model.items.item_counts
+    if segments is None:
+        return counts.new_zeros(0)
+    cold = (counts == 0) & (segments.rates != segments.rates[0]).any(1)
+    cold[:NUM_SPECIAL_ROWS] = False
+    return cold.nonzero().squeeze(1)
+
+
+def _warm_sources(
+    model: XCatForNextItem, new: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
+    """(cold items,) indices, and per cold item the indices of the warm items nearest in content and their shares.
+
+    None if there is no such item, or too few or too many to compare.
+    """
+    items = model.model.items
+    if not (model.config.use_text or model.config.image_dim):
+        return None
     states, index = content_states(items)
     described = states.any(1)[index]
     described[:NUM_SPECIAL_ROWS] = False
@@ -63,14 +117,30 @@ def add_cold_start_neighbors(model: XCatForNextItem, new: torch.Tensor | None = 
         cold = cold[torch.isin(cold, new)]
     warm = (described & (items.item_counts > 0)).nonzero().squeeze(1)
     if not len(cold) or len(warm) < MIN_WARM_ITEMS:
-        return 0
+        return None
     if len(cold) * len(warm) > MOST_COSINES:
         logger.warning(
             "%s cold items are too many to compare with %s warm items; the cold items get no neighbours",
             f"{len(cold):,}", f"{len(warm):,}",
         )  # fmt: skip
-        return 0
-    sources, shares = _nearest_warm(states, index, cold, warm)
+        return None
+    return cold, *_nearest_warm(states, index, cold, warm)
+
+
+def _add_rates(segments: XCatSegments, cold: torch.Tensor, sources: torch.Tensor, shares: torch.Tensor) -> None:
+    """Set the rates of cold items to the mean rates of their sources."""
+    for own, rows, share in zip(cold.split(1024), sources.split(1024), shares.split(1024), strict=True):
+        rates = (share[..., None] * segments.rates[rows].float().exp()).sum(1)
+        segments.rates[own] = rates.log().to(segments.rates.dtype)
+        if hasattr(segments, "trends"):
+            overall = (share * segments.trends[rows, 0].float().exp()).sum(1)
+            segments.trends[own, 0] = overall.log().to(segments.trends.dtype)
+
+
+def _add_neighbors(model: XCatForNextItem, cold: torch.Tensor, sources: torch.Tensor, shares: torch.Tensor) -> None:
+    """Add item-to-item weights between cold items and the neighbours of their sources."""
+    memory, items = model.model.neighbors, model.model.items
+    assert memory is not None
     size, width = memory.rows.shape
     if model.config.format_version < REGRESSION_FROM:
         itself = torch.ones(size, device=memory.rows.device)
@@ -88,7 +158,6 @@ def add_cold_start_neighbors(model: XCatForNextItem, new: torch.Tensor | None = 
     memory.rows, memory.similarities = united_neighbors(
         torch.cat([memory.rows, found[0]], 1), torch.cat([memory.similarities, found[1]], 1), memory.rows.shape[1]
     )
-    return len(cold)
 
 
 @torch.no_grad()

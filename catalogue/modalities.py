@@ -10,7 +10,8 @@ import torch
 
 from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
-from .cold_start import add_cold_start_neighbors, drop_cold_start_neighbors
+from ..tokenization.vocabulary import UNKNOWN_ROW
+from .cold_start import add_cold_start_neighbors, added_items, complete_added_items, drop_cold_start_neighbors
 
 WHOLE, NO_IMAGES, NO_TEXTS, NEITHER = "all", "without images", "without texts", "without both"
 SHUFFLED = "images of other items"
@@ -37,15 +38,15 @@ def conditions_of(model: XCatForNextItem) -> list[str]:
 def changed_content(model: XCatForNextItem, condition: str, seed: int = 0) -> Iterator[None]:
     """Change the texts and images of all items within the block.
 
-    Cold-start neighbours are computed again from what is left. Item-to-item weights between items with training events
-    stay: they were computed from events and texts.
+    Cold-start neighbours, and rates of items that were added after training, are computed again from what is left.
+    Item-to-item weights between items with training events stay: they were computed from events and texts.
 
     Args:
         model: The model; it is as before after the block.
         condition: One of `conditions_of`.
         seed: Seed of the order of images of other items; items without an image keep none.
     """
-    items, memory = model.model.items, model.model.neighbors
+    items, memory, segments = model.model.items, model.model.neighbors, model.model.segments
     if condition == WHOLE:
         yield
         return
@@ -55,6 +56,9 @@ def changed_content(model: XCatForNextItem, condition: str, seed: int = 0) -> It
     )
     places += [(images, "index")] if condition in _OF_IMAGES else []
     places += [(memory, "rows"), (memory, "similarities")] if memory is not None else []
+    added = added_items(model)
+    tables = [name for name in ("rates", "trends") if len(added) and hasattr(segments, name)]
+    places += [(segments, name) for name in tables]
     kept = [(module, name, getattr(module, name)) for module, name in places]
     try:
         for module, name, value in kept:
@@ -72,6 +76,10 @@ def changed_content(model: XCatForNextItem, condition: str, seed: int = 0) -> It
         if memory is not None:
             drop_cold_start_neighbors(memory, items.item_counts)
             add_cold_start_neighbors(model)
+        for name in tables:
+            values = getattr(segments, name)
+            values[added] = values[UNKNOWN_ROW].clone()
+        complete_added_items(model, added)
         yield
     finally:
         for module, name, value in kept:

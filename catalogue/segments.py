@@ -12,6 +12,7 @@ from ..modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.segments_xcat import XCatSegments
 from ..tokenization.progress import stage
+from ..tokenization.vocabulary import UNKNOWN_ROW
 from .trends import item_trends, relative_ages
 
 if TYPE_CHECKING:  # serving reads other files of this room, and needs no data sets
@@ -221,6 +222,8 @@ def _rates(found: FirstPurchases, shares: torch.Tensor, rows: int) -> tuple[torc
         bought.index_add_(0, items, torch.from_numpy(found.gains[part]).float()[:, None] * of_users)
         later.index_add_(0, items, torch.from_numpy(found.later[part]).float()[:, None] * of_users)
     exposed = (torch.from_numpy(found.baskets).float() @ shares - later).clamp(min=0)
+    # Nobody could buy an item that is added later, so it has the mean rate and not that of no purchases.
+    exposed[UNKNOWN_ROW] = 0
     known = torch.from_numpy(np.bincount(found.items, minlength=rows) > 0)
     mean = bought[known].sum() / exposed[known].sum().clamp(min=1e-9)
     overall = (bought.sum(1) + PRIOR * mean) / (exposed.sum(1) + PRIOR)

@@ -66,9 +66,29 @@ def check_preparation(values: Mapping[str, Any]) -> None:
         from ..tokenization.interests.reader import check_about
 
         check_about(options.interests)
+    _check_sentiment(options)
     check_text_encoder(options.text_encoder)
     read_policy(options.policy)
     _check_images(options, values)
+
+
+def _check_sentiment(options: Any) -> None:
+    """Refuse an unknown sentiment of interests, and one that nothing would read."""
+    from ..tokenization.interests.self_training import LEXICON, check_method
+
+    check_method(options.interest_sentiment, "interest_sentiment")
+    labels = options.interest_labels
+    for file in [labels] if isinstance(labels, str) else labels:
+        if options.interest_sentiment == LEXICON:
+            raise ValueError(
+                f"interest_labels is {str(file)!r}; give interest_sentiment='learned' or 'self-trained' too"
+            )
+        if not Path(file).is_file():
+            raise ValueError(f"interest_labels: there is no file {str(file)!r}; give one with text and label")
+    if options.interest_sentiment != LEXICON and options.interests == "none":
+        raise ValueError(
+            f"interest_sentiment is {options.interest_sentiment!r}, and no interests are read; give interests= too"
+        )
 
 
 def _check_images(options: Any, values: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from ..tokenization.interests.entities import EntityMatcher, ModelEntities
 from ..tokenization.interests.keyphrases import KeyphraseExtractor
 from ..tokenization.interests.opinions import Statements, full_profile, opinions_of, read_statements
 from ..tokenization.interests.profiles import InterestProfile, ProfileOptions
-from ..tokenization.interests.self_training import LEARNED, LEXICON, SELF_TRAINED, fit_sentiment
+from ..tokenization.interests.self_training import LEXICON, check_method, fit_sentiment
 from ..tokenization.interests.sentiment import ModelSentiment, Sentiment
 from ..tokenization.out_of_core.prepared_folder import refuse_prepared
 from ..tokenization.sources import check_source
@@ -141,8 +141,7 @@ def check_sentiment(sentiment: str, sentiment_model: str | None) -> None:
     Raises:
         ValueError: If it is so.
     """
-    if sentiment not in (LEXICON, LEARNED, SELF_TRAINED):
-        raise ValueError(f"sentiment is {sentiment!r}; give {LEXICON}, {LEARNED} or {SELF_TRAINED}")
+    check_method(sentiment)
     if sentiment != LEXICON and sentiment_model is not None:
         raise ValueError(f"sentiment={sentiment!r} and sentiment_model= are given; leave one of them out")
 

@@ -36,6 +36,8 @@ _OF_ONE_SHOP = {
     "item_features": "values of an attribute belong to one catalogue",
     "interests": "interest profiles are of users of one dataset",
     "interest_columns": "interest profiles are of users of one dataset",
+    "interest_sentiment": "interest profiles are of users of one dataset",
+    "interest_labels": "interest profiles are of users of one dataset",
 }
 """Fields of a preparation that a base of several datasets cannot have, with the reason."""
 

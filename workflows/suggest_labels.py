@@ -15,7 +15,7 @@ import polars as pl
 
 from ..checkpoints.saved_tables import table_options
 from ..modeling_xcat.arguments_xcat import whole_number
-from ..tokenization.interests.opinions import read_statements
+from ..tokenization.interests.opinions import read_texts
 from ..tokenization.out_of_core.prepared_folder import refuse_prepared
 from ..tokenization.sources.generic import load_table
 from ..tokenization.sources.labels import LABEL, read_labels
@@ -114,7 +114,7 @@ def suggest_labels(
         text_columns: Columns of events with texts, for `kind="texts"`; None for the usual names.
         checkpoint: Checkpoint with the column names and the text encoder; it predicts the next category of users.
         columns: Column names; None for those of the checkpoint, or the default names.
-        time_format: Format of times.
+        time_format: Format of times; texts need no users and times.
         encoding: Encoding of the files.
         unknown_items: "error" or "drop".
         missing_users: "error" or "drop".
@@ -143,8 +143,7 @@ def suggest_labels(
         log, problems = load_table(interest_tables(data, items, events)["events"], "events", encoding=told["encoding"])
         for problem in problems:
             tell(f"note: {problem}")
-        statements = read_statements(log, told["columns"], text_columns, time_format=told["time_format"])
-        found = text_pool(statements, given, pool, encode)
+        found = text_pool(read_texts(log, told["columns"], text_columns), given, pool, encode)
     else:
         shop = read_shop(
             data, items=items, events=events, **told, unknown_items=unknown_items, missing_users=missing_users

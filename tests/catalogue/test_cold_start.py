@@ -13,6 +13,8 @@ from xcat_rec.catalogue import cold_start
 from xcat_rec.catalogue.cold_start import (
     TEXT_NEIGHBOR_WEIGHT,
     add_cold_start_neighbors,
+    added_items,
+    complete_added_items,
     drop_cold_start_neighbors,
     fill_neighbors_from_text,
 )
@@ -34,13 +36,14 @@ def few_warm_items_suffice():
 
 def catalogue(
     texts: list[list[float]], counts: list[int], similar: dict[tuple[int, int], float], width: int = 4,
-    version: int = FORMAT_VERSION,
+    version: int = FORMAT_VERSION, segments: int = 0,
 ) -> XCatForNextItem:  # fmt: skip
     """A model whose rows from 2 on have these texts, counts and item-to-item weights, symmetric before format 4."""
     rows = len(texts) + 2
     config = XCatConfig(
         num_item_rows=rows, num_texts=rows - 1, text_dim=len(texts[0]), hidden_size=4, intermediate_size=4,
         num_attention_heads=1, num_neighbors=width, soft_target_weight=0.0, format_version=version,
+        num_segments=segments, segment_width=2,
     )  # fmt: skip
     model = XCatForNextItem(config)
     items, memory = model.model.items, model.model.neighbors
@@ -129,6 +132,30 @@ def test_models_without_cold_or_warm_texts_do_not_change(caplog, monkeypatch):
     assert add_cold_start_neighbors(model) == 0  # only two warm items
     no_memory = XCatForNextItem(XCatConfig(num_neighbors=0, hidden_size=4, num_attention_heads=1))
     assert add_cold_start_neighbors(no_memory) == 0
+
+
+def test_an_added_item_has_the_rates_of_similar_items_and_one_that_nobody_bought_keeps_its_own():
+    # Rows 4 and 5 have no events: 5 was there in training, so its rates are those of row 0.
+    model = catalogue([[1, 0], [0, 2], [3, 0], [3, 0]], [5, 1, 0, 0], {(2, 3): 0.5}, segments=2)
+    segments, rates = model.model.segments, torch.tensor([[0.5, 0.1], [0.1, 0.3]])
+    nobody, mean = torch.tensor([1e-3, 1e-3]).log(), torch.tensor([0.2, 0.2]).log()
+    segments.rates.copy_(torch.stack([nobody, mean, *rates.log(), mean, nobody]))
+    segments.trends[:, 0] = torch.tensor([1e-3, 0.2, 0.4, 0.2, 0.2, 1e-3]).log()
+    segments.trends[:, 1] = 7
+    assert added_items(model).tolist() == [4]
+    complete_added_items(model, torch.tensor([4]))
+    near, far = torch.softmax(torch.tensor([10.0, 0.0]), 0)
+    assert segments.rates[4].exp().tolist() == pytest.approx((near * rates[0] + far * rates[1]).tolist(), rel=1e-5)
+    assert segments.trends[4].exp()[0].item() == pytest.approx(float(near * 0.4 + far * 0.2), rel=1e-5)
+    assert segments.trends[4, 1] == 7 and segments.rates[5].equal(nobody) and added_items(model).tolist() == [4]
+    weights = pairs(model.model.neighbors)
+    assert {(4, 2), (2, 4)} <= set(weights) and not any(5 in pair for pair in weights)
+    add_cold_start_neighbors(model, torch.tensor([4]))
+    assert pairs(model.model.neighbors) == weights
+    blank = catalogue([[1, 0], [0, 2], [0, 0]], [5, 1, 0], {}, segments=2)
+    blank.model.segments.rates[4] = mean
+    complete_added_items(blank, torch.tensor([4]))
+    assert blank.model.segments.rates[4].equal(mean), "without a text it keeps the mean rate"
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,13 +10,17 @@ import polars as pl
 import pytest
 import torch
 
+from xcat_rec.catalogue.interests import interest_reader
 from xcat_rec.checkpoints.saved_tables import saved_text_columns
 from xcat_rec.modeling_xcat.filters_xcat import Filters
+from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.batch import BatchRequest, histories_table, recommend_block
+from xcat_rec.tokenization.interests.opinions import Statements
 from xcat_rec.tokenization.out_of_core.inputs import PreparationInputs
 from xcat_rec.tokenization.out_of_core.prepare import prepare_tables
 from xcat_rec.tokenization.out_of_core.prepared_folder import load_prepared
+from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.sequences.histories import read_histories
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 from xcat_rec.training.arguments import XCatTrainingArguments
@@ -246,3 +250,64 @@ def test_an_encoder_in_training_is_refused(encoder: Path, tmp_path: Path) -> Non
     options.config = {**options.config, "freeze_text_encoder": False}
     with pytest.raises(ValueError, match="this text encoder is trained; freeze it"):
         trainer_of(prepare_training(tables(), options), tmp_path / "out")
+
+
+def told_events(held_out: str | None = None) -> pl.DataFrame:
+    """Each event has a text of its own about one of two kinds; two of three have the rating of the kind.
+
+    Args:
+        held_out: Kind of the texts of each user's last two events; None for the usual ones.
+    """
+    last = pl.len().over("user_id") - pl.int_range(pl.len()).over("user_id") <= 2
+    number = pl.int_range(pl.len())
+    kind = pl.when(number % 2 == 0).then(pl.lit(CATEGORIES[0])).otherwise(pl.lit(CATEGORIES[1]))
+    kind = kind if held_out is None else pl.when(last).then(pl.lit(held_out)).otherwise(kind)
+    rating = pl.when(number % 3 == 0).then(None).when(number % 2 == 0).then(5.0).otherwise(1.0)
+    return events().with_columns(review_text=pl.format("{} number {}", kind, number), rating=rating)
+
+
+def judged(model: XCatForNextItem, processor: XCatProcessor) -> np.ndarray:
+    """Polarities of two texts of either kind without rating."""
+    reader = interest_reader(model, processor)
+    table = pl.DataFrame({
+        "user_id": ["a"] * 2, "item_id": [None] * 2, "timestamp": [1, 2], "rating": [None] * 2,
+        "text": [f"{kind} number 7" for kind in CATEGORIES[:2]],
+    }, schema_overrides={"item_id": pl.String, "rating": pl.Float64})  # fmt: skip
+    return reader.opinions(Statements(table, (1.0, 5.0)))["a"].polarities
+
+
+def test_learned_sentiment_reads_training_alone_and_is_saved(encoder: Path, tmp_path: Path) -> None:
+    made = [
+        prepare_training(tables(log), options_of(encoder, "items", interest_sentiment="learned"))
+        for log in (told_events(), told_events(held_out=CATEGORIES[3]))
+    ]
+    one, two = (found.processor.interest_settings["sentiment"] for found in made)
+    assert one == two and one["method"] == "learned", "texts of targets are not read"
+    assert any(note.startswith("sentiment is trained on ") for note in made[0].notes)
+    liked, disliked = judged(made[0].model, made[0].processor)
+    assert liked > 0.5 and disliked < -0.5
+    made[0].model.save_pretrained(tmp_path / "base")
+    made[0].processor.save_pretrained(tmp_path / "base")
+    loaded = XCatRecommender.from_pretrained(tmp_path / "base")
+    assert loaded.processor.interest_settings == made[0].processor.interest_settings
+    assert judged(loaded.model, loaded.processor).tolist() == pytest.approx([liked, disliked], abs=1e-4)
+    base = str(tmp_path / "base")
+    again, _ = prepare_from_base(tables(told_events()), PreparationOptions(split="leave-one-out"), base)
+    assert again.processor.interest_settings == loaded.processor.interest_settings
+    with pytest.raises(ValueError, match="interest_sentiment is 'self-trained', but 'learned' in the base"):
+        prepare_from_base(tables(told_events()), PreparationOptions(interest_sentiment="self-trained"), base)
+
+
+def test_labels_teach_sentiment_where_no_text_has_a_rating(encoder: Path, tmp_path: Path) -> None:
+    log = told_events().with_columns(rating=pl.lit(None, dtype=pl.Float64))
+    texts = [f"{CATEGORIES[n % 2]} number {n} of mine" for n in range(30)]
+    labels = {"text": texts, "label": ["positive", "1 star"] * 15}
+    pl.DataFrame(labels).write_csv(tmp_path / "labels.csv")
+    options = options_of(encoder, interest_sentiment="self-trained", interest_labels=str(tmp_path / "labels.csv"))
+    made = prepare_training(tables(log), options)
+    assert made.processor.interest_settings["sentiment"]["method"] == "self-trained"
+    assert any(note.startswith("sentiment is trained on 30 labelled texts;") for note in made.notes)
+    liked, disliked = judged(made.model, made.processor)
+    assert liked > 0.5 and disliked < -0.5
+    plain = prepare_training(tables(log), options_of(encoder))
+    assert len(set(judged(plain.model, plain.processor))) == 1, "the lexicon cannot tell them apart"

@@ -58,6 +58,9 @@ def test_a_staple_is_no_discovery_and_segments_have_their_own_rates(tmp_path: Pa
     scores = segments.scores(torch.tensor([[2, 3, 4], [2, 13, 14]])).block(0, 25)
     assert scores[0, 8] > scores[0, 9] > scores[0, 18] and scores[1, 18] > scores[1, 19] > scores[1, 8]
     assert scores[0, 2] < scores[0, 9], "everyone has item 2, and nobody finds it later"
+    found = segments.rates[2:][model.model.items.item_counts[2:] > 0].exp()
+    assert segments.rates[1].exp().tolist() == pytest.approx([float(segments.trends[1, 0].exp())] * 2)
+    assert segments.rates[0].exp().max() < segments.rates[1].exp().min() < found.max(), "nobody could buy a new item"
     assert segments.shares(torch.tensor([[2, 3, 4]]))[0].tolist() == pytest.approx(shares[0].tolist()), "counted once"
 
 

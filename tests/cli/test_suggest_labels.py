@@ -54,6 +54,14 @@ def test_the_command_prints_the_result_of_the_call_and_labels_come_back(
         assert run([*asked, "--sentiment", method, "--labels", str(file)], capsys)["profiles"][0]["opinions"] > 0
 
 
+def test_a_table_of_texts_alone_is_enough(
+    places: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, options = tmp_path / "texts.csv", ["--kind", "texts", "-n", "3", "--text-encoder", places[1], "--json"]
+    pl.read_csv(Path(places[0]) / "events.csv").select("text").write_csv(file)
+    assert len(run(["suggest-labels", str(file), *options], capsys)["suggestions"]) == 3
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -28,6 +28,8 @@ NAMES: dict[str, dict[str, Any]] = {
     "text_pooling": {"text_pooling": WRONG},
     "repeats": {"repeats": WRONG},
     "interests": {"interests": WRONG},
+    "interest_sentiment": {"interests": "words", "interest_sentiment": WRONG},
+    "interest_labels": {"interests": "words", "interest_sentiment": "learned", "interest_labels": WRONG},
     "card_baselines": {"card_baselines": [WRONG]},
     "cold_policy": {"cold_policy": WRONG, "cold_items": 0.2},
     "precision": {"precision": WRONG},
@@ -90,3 +92,18 @@ def test_bench_refuses_tasks_that_it_cannot_train(unreadable):
 
     with pytest.raises(ValueError, match=r"task is NextItemTask, and each run has its own process"):
         xcat_rec.bench(unreadable, "xcat", task=NextItemTask())
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"interest_sentiment": "learned"}, "no interests are read; give interests= too"),
+        (
+            {"interests": "words", "interest_labels": "labels.csv"},
+            "interest_labels is 'labels.csv'; give interest_sent",
+        ),
+    ],
+)
+def test_sentiment_that_nothing_reads_is_refused(unreadable: Path, fields: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        xcat_rec.fit(unreadable, unreadable / "out", **fields)

@@ -90,6 +90,16 @@ def test_texts_without_rating_are_suggested_until_they_have_a_label(encoder: str
     assert few.suggestions[0].reason.startswith("typical: most similar to"), "7 labels are too few for a model"
 
 
+def test_texts_need_neither_users_nor_times(encoder: str) -> None:
+    events = tables()["events"].select("text", "rating")
+    found = xcat_rec.suggest_labels(None, "texts", 4, events=events, text_encoder=encoder)
+    strange = events.with_columns(timestamp=pl.lit("soon"), user_id=pl.lit(None, dtype=pl.String))
+    assert found.suggestions == xcat_rec.suggest_labels(strange, "texts", 4, text_encoder=encoder).suggestions
+    assert (found.candidates, found.labelled) == (events["rating"].null_count(), events["rating"].count())
+    with pytest.raises(ValueError, match="neither a text nor the rating"):
+        xcat_rec.suggest_labels(events.select(number="rating"), "texts", 4, text_encoder=encoder)
+
+
 def test_users_are_uncertain_by_their_counts_or_by_a_checkpoint_and_then_by_labels(
     encoder: str, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from .profiles import InterestProfile, Opinions, ProfileOptions, build_profile
 from .sentiment import Sentiment, label_polarity, polarities
 
 ENTITIES_SHOWN = 10
+_SAYS = pl.col("rating").is_not_null() | (pl.col("text") != "")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Statements:
 
     Args:
         table: Columns `user_id`, `item_id` (null for texts without an item), `timestamp` (Int64 seconds), `rating`
-            (Float64, null for none) and `text` (cleaned, "" for none).
+            (Float64, null for none) and `text` (cleaned, "" for none); of `read_texts` the last two alone.
         scale: Lowest and highest rating.
     """
 
@@ -91,14 +92,51 @@ def read_statements(
         ValueError: If there is no user or time column, neither text nor rating, or an unreadable time.
     """
     columns = (columns or TableColumns()).of_table(table.columns, "events")
-    usual = [columns.query if name == QUERY else name for name in TEXT_COLUMNS]
-    wanted = list(text_columns) if text_columns is not None else [name for name in usual if name in table.columns]
     for column in ("user_id", "timestamp"):
         if columns.name_of(column) not in table.columns:
             raise ValueError(
                 f"events has no column {columns.name_of(column)!r}; map it with "
                 f"TableColumns({column}='its name there'); it has {name_columns(table.columns)}"
             )
+    told = _ratings_and_texts(table, columns, text_columns)
+    statements = told.select(
+        _keys(table, columns.user_id).alias("user_id"),
+        _keys(table, columns.item_id).alias("item_id"),
+        _seconds(table[columns.timestamp], time_format).alias("timestamp"),
+        "rating", "text",
+    ).filter(pl.col("user_id").is_not_null() & _SAYS)  # fmt: skip
+    return Statements(statements.sort("timestamp", maintain_order=True), _scale(statements["rating"]))
+
+
+def read_texts(
+    table: pl.DataFrame, columns: TableColumns | None = None, text_columns: Sequence[str] | None = None
+) -> Statements:
+    """Read texts and their ratings, for which neither users nor times are needed.
+
+    Args:
+        table: One text per row, with a rating if known.
+        columns: As for `read_statements`.
+        text_columns: As for `read_statements`.
+
+    Returns:
+        Statements with the columns `rating` and `text` alone, in the order of the table.
+
+    Raises:
+        ValueError: If there is neither text nor rating.
+
+    Example:
+        >>> read_texts(pl.DataFrame({"text": ["warm", None, "loud"], "rating": [5, None, None]})).table.rows()
+        [(5.0, 'warm'), (None, 'loud')]
+    """
+    columns = (columns or TableColumns()).of_table(table.columns, "events")
+    told = _ratings_and_texts(table, columns, text_columns).filter(_SAYS)
+    return Statements(told, _scale(told["rating"]))
+
+
+def _ratings_and_texts(table: pl.DataFrame, columns: TableColumns, text_columns: Sequence[str] | None) -> pl.DataFrame:
+    """Columns `rating` (Float64, null for none) and `text` ("" for none), one row per row of the table."""
+    usual = [columns.query if name == QUERY else name for name in TEXT_COLUMNS]
+    wanted = list(text_columns) if text_columns is not None else [name for name in usual if name in table.columns]
     missing = [name for name in wanted if name not in table.columns]
     if missing:
         raise ValueError(f"events has no column {missing[0]!r}; it has {name_columns(table.columns)}")
@@ -107,29 +145,34 @@ def read_statements(
             f"events has neither a text nor the rating {columns.rating!r}; give its text columns as text_columns; it "
             f"has {name_columns(table.columns)}"
         )
+    ratings = read_numbers(table[columns.rating])[0] if columns.rating in table.columns else None
+    return pl.DataFrame({
+        "rating": pl.Series([None] * table.height, dtype=pl.Float64) if ratings is None else ratings,
+        "text": joined_texts(table, wanted),
+    })  # fmt: skip
+
+
+def _seconds(written: pl.Series, time_format: str | None) -> pl.Series:
+    """Times as Int64 seconds.
+
+    Raises:
+        ValueError: If one cannot be read.
+    """
     check_time_format(time_format)
-    times = read_times(table[columns.timestamp], time_format)
+    times = read_times(written, time_format)
     if isinstance(time_format, SavedFormat) and times.bad.any():
-        times = read_times(table[columns.timestamp])
+        times = read_times(written)
     if times.reading.question:
-        raise ValueError(f"events, column {columns.timestamp!r}: {times.reading.question} Give the right one")
+        raise ValueError(f"events, column {written.name!r}: {times.reading.question} Give the right one")
     unread = times.bad | times.mixed | times.values.is_null()
     if unread.any():
         row = int(unread.arg_true()[0])
-        shown = mask(table[columns.timestamp][row])
         raise ValueError(
-            f"events, column {columns.timestamp!r}: {unread.sum()} of {table.height} rows hold no time that can be "
-            f"read, for example {shown!r} (masked, row {row + 1:,}); write ISO 8601 or seconds, or give time_format="
+            f"events, column {written.name!r}: {unread.sum()} of {len(written)} rows hold no time that can be "
+            f"read, for example {mask(written[row])!r} (masked, row {row + 1:,}); write ISO 8601 or seconds, or give "
+            "time_format="
         )
-    ratings = read_numbers(table[columns.rating])[0] if columns.rating in table.columns else None
-    statements = pl.DataFrame({
-        "user_id": _keys(table, columns.user_id),
-        "item_id": _keys(table, columns.item_id),
-        "timestamp": times.values.cast(pl.Int64),
-        "rating": pl.Series([None] * table.height, dtype=pl.Float64) if ratings is None else ratings,
-        "text": joined_texts(table, wanted),
-    }).filter(pl.col("user_id").is_not_null() & (pl.col("rating").is_not_null() | (pl.col("text") != "")))  # fmt: skip
-    return Statements(statements.sort("timestamp", maintain_order=True), _scale(statements["rating"]))
+    return times.values.cast(pl.Int64)
 
 
 def opinions_of(

@@ -17,6 +17,7 @@ from ..text.text_columns import TEXT_COLUMNS
 from ..vocabulary import UNKNOWN_ROW, ItemVocabulary
 from .opinions import Statements, opinions_by_user, read_statements
 from .profiles import Opinions, ProfileOptions
+from .sentiment import StateSentiment
 from .snapshots import add_interests, snapshot_interests
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class InterestSettings:
         scale: Lowest and highest rating.
         every: Number of events between profiles.
         half_life_days: Days after which the weight of a review or rating is one half.
+        sentiment: Sentiment of texts without rating, from the text states; None for the lexicon.
 
     Raises:
         ValueError: If `about` is unknown.
@@ -47,19 +49,29 @@ class InterestSettings:
     scale: tuple[float, float] = (1.0, 5.0)
     every: int = 8
     half_life_days: float = ProfileOptions.half_life_days
+    sentiment: StateSentiment | None = None
 
     def __post_init__(self) -> None:
         check_about(self.about)
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON values."""
-        return {**asdict(self), "text_columns": list(self.text_columns), "scale": list(self.scale)}
+        """The settings as JSON values; without `sentiment` if it is None, as earlier versions wrote them."""
+        found = {**asdict(self), "text_columns": list(self.text_columns), "scale": list(self.scale)}
+        if self.sentiment is None:
+            del found["sentiment"]
+        else:
+            found["sentiment"]["weights"] = list(self.sentiment.weights)
+        return found
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> InterestSettings:
         """The reverse of `to_dict`."""
         low, high = content["scale"]
-        return cls(**{**content, "text_columns": tuple(content["text_columns"]), "scale": (low, high)})
+        told = content.get("sentiment")
+        sentiment = None if told is None else StateSentiment(**{**told, "weights": tuple(told["weights"])})
+        return cls(**{
+            **content, "text_columns": tuple(content["text_columns"]), "scale": (low, high), "sentiment": sentiment,
+        })  # fmt: skip
 
 
 def check_about(about: str) -> None:
@@ -126,10 +138,11 @@ class InterestReader:
         known = rows != UNKNOWN_ROW
         worded = written if self.settings.about == WORDS else written & ~known
         vectors = self.item_vectors(rows)
+        judge = self.settings.sentiment
+        judged = written & table["rating"].is_null().to_numpy() & (judge is not None)
+        states = self._states([text for text, chosen in zip(texts, worded | judged, strict=True) if chosen])
         if worded.any():
-            distinct = list(dict.fromkeys(text for text, chosen in zip(texts, worded, strict=True) if chosen))
-            place = {text: number for number, text in enumerate(distinct)}
-            vectors[worded] = self.encode(distinct)[[place[texts[row]] for row in np.flatnonzero(worded)]]
+            vectors[worded] = states([texts[row] for row in np.flatnonzero(worded)])
         names = np.array([*self.vocabulary.categories, ""], dtype=object)
         categories = names[self.vocabulary.category_codes[rows]].tolist()
         kept = worded | known
@@ -137,7 +150,15 @@ class InterestReader:
             Statements(table.filter(pl.Series(kept, dtype=pl.Boolean)), statements.scale),
             vectors[kept],
             [category for category, used in zip(categories, kept, strict=True) if used],
+            None if judge is None else lambda given: judge(states(given)),
         )
+
+    def _states(self, texts: Sequence[str]) -> Callable[[Sequence[str]], np.ndarray]:
+        """Encode texts, each distinct one once; the result maps some of them to their (texts, width) states."""
+        distinct = list(dict.fromkeys(texts))
+        place = {text: number for number, text in enumerate(distinct)}
+        found = self.encode(distinct) if distinct else np.zeros((0, 0), np.float32)
+        return lambda chosen: found[[place[text] for text in chosen]]
 
     def add_to_rows(
         self,

@@ -90,6 +90,7 @@ def self_train(
     unlabelled: Sequence[str],
     options: SelfTrainingOptions | None = None,
     encode: Callable[[list[str]], np.ndarray] | None = None,
+    words: bool = True,
 ) -> SelfTraining:
     """Train sentiment on labelled texts and on confident pseudo-labels of other texts, if these help.
 
@@ -101,7 +102,8 @@ def self_train(
         positive: Whether each is positive.
         unlabelled: Texts without a label.
         options: Options; None for the defaults.
-        encode: As in `LearnedSentiment.fit`.
+        encode: As in `LearnedSentiment.fit`, as is `words`.
+        words: Whether words are read.
 
     Raises:
         ImportError: If the extra `text` is missing.
@@ -117,14 +119,14 @@ def self_train(
         )
     if not len(unlabelled):
         raise ValueError("unlabelled has no text; give texts without a label, or use LearnedSentiment.fit")
-    alone = LearnedSentiment.fit(texts, positive, encode)
-    words = alone.model[0].transform(texts)
-    read = text_features(len(texts) + len(unlabelled), encode)
+    alone = LearnedSentiment.fit(texts, positive, encode, words)
+    own = alone.model[0].transform(texts)
+    read = text_features(len(texts) + len(unlabelled), encode, words)
     features = read.fit_transform([*texts, *unlabelled])
     other = np.arange(len(texts), len(texts) + len(unlabelled))
     without, having = (np.zeros(len(texts), dtype=bool) for _ in range(2))
     for fold in _folds(sides, options):
-        without[fold] = linear_model().fit(words[~fold], sides[~fold]).predict(words[fold])
+        without[fold] = linear_model().fit(own[~fold], sides[~fold]).predict(own[fold])
         model, _ = _rounds(features, np.flatnonzero(~fold), sides[~fold], other, options)
         having[fold] = model.predict(features[np.flatnonzero(fold)])
     shares = np.where(sides, 0.5 / sides.sum(), 0.5 / (~sides).sum())
@@ -139,15 +141,29 @@ def self_train(
     )  # fmt: skip
 
 
+def check_method(sentiment: str, name: str = "sentiment") -> None:
+    """Refuse an unknown source of sentiment.
+
+    Raises:
+        ValueError: If it is unknown.
+    """
+    if sentiment not in (LEXICON, LEARNED, SELF_TRAINED):
+        raise ValueError(f"{name} is {sentiment!r}; give {LEXICON}, {LEARNED} or {SELF_TRAINED}")
+
+
 def fit_sentiment(
-    statements: Statements, method: str, encode: Callable[[list[str]], np.ndarray] | None = None
+    statements: Statements,
+    method: str,
+    encode: Callable[[list[str]], np.ndarray] | None = None,
+    words: bool = True,
 ) -> tuple[LearnedSentiment, str]:
     """Train sentiment on the rated texts of a dataset.
 
     Args:
         statements: Texts and ratings; a rating above the middle of the scale is positive, below it negative.
         method: "learned" (rated texts) or "self-trained" (and pseudo-labels of the texts without rating).
-        encode: As in `LearnedSentiment.fit`.
+        encode: As in `LearnedSentiment.fit`, as is `words`.
+        words: Whether words are read.
 
     Returns:
         The model, and a sentence about its training.
@@ -163,9 +179,9 @@ def fit_sentiment(
     rated, unlabelled = np.isfinite(sides) & (sides != 0), texts[np.isnan(sides)].tolist()
     known, positive = texts[rated].tolist(), (sides[rated] > 0).tolist()
     if method == SELF_TRAINED:
-        found = self_train(known, positive, unlabelled, encode=encode)
+        found = self_train(known, positive, unlabelled, encode=encode, words=words)
         return found.sentiment, str(found)
-    model = LearnedSentiment.fit(known, positive, encode)
+    model = LearnedSentiment.fit(known, positive, encode, words)
     return model, f"sentiment is trained on {len(known):,} labelled texts"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -122,6 +123,7 @@ class LearnedSentiment:
         texts: Sequence[str],
         positive: Sequence[bool],
         encode: Callable[[list[str]], np.ndarray] | None = None,
+        words: bool = True,
     ) -> LearnedSentiment:
         """Learn.
 
@@ -129,14 +131,15 @@ class LearnedSentiment:
             texts: Texts.
             positive: Whether each text is positive.
             encode: Texts to (texts, width) states of a text encoder, which are read beside the words; None for none.
+            words: Whether words and word pairs are read; without them, the states alone.
 
         Raises:
             ImportError: If the extra `text` is missing.
-            ValueError: If there are fewer than 20 texts, or all have the same sentiment.
+            ValueError: If there are fewer than 20 texts, all have the same sentiment, or nothing is read.
         """
         sides = np.asarray(positive, dtype=bool)
         check_sides(len(texts), sides)
-        features, model = text_features(len(texts), encode), linear_model()
+        features, model = text_features(len(texts), encode, words), linear_model()
         from sklearn.pipeline import make_pipeline
 
         return cls(make_pipeline(features, model).fit(list(texts), sides))
@@ -146,6 +149,37 @@ class LearnedSentiment:
         if not len(texts):
             return np.zeros(0)
         polarity: np.ndarray = 2 * self.model.predict_proba(list(texts))[:, 1] - 1
+        return polarity
+
+
+@dataclass(frozen=True)
+class StateSentiment:
+    """A linear model over the text states of a recommender, which is saved with it and needs no scikit-learn.
+
+    Args:
+        weights: (width,) weights of unit states.
+        bias: Added to the sum.
+        method: How it was trained: "learned" or "self-trained".
+
+    Example:
+        >>> judge = StateSentiment((2.0, 0.0), 0.0, "learned")
+        >>> judge(np.array([[3.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])).round(2).tolist()
+        [0.76, 0.0, -0.76]
+    """
+
+    weights: tuple[float, ...]
+    bias: float
+    method: str
+
+    @classmethod
+    def of(cls, learned: LearnedSentiment, method: str) -> StateSentiment:
+        """The model of a `LearnedSentiment` that reads states alone."""
+        model = learned.model[-1]
+        return cls(tuple(map(float, np.float32(model.coef_[0]))), float(model.intercept_[0]), method)
+
+    def __call__(self, states: np.ndarray) -> np.ndarray:
+        """(texts,) polarities of (texts, width) states, as of `LearnedSentiment`."""
+        polarity: np.ndarray = np.tanh((unit_states(states) @ np.array(self.weights) + self.bias) / 2)
         return polarity
 
 
@@ -166,32 +200,37 @@ def check_sides(count: int, positive: np.ndarray) -> None:
         )
 
 
-def text_features(count: int, encode: Callable[[list[str]], np.ndarray] | None = None) -> Any:
-    """A TF-IDF of words and word pairs, for so many texts, beside the states of a text encoder if there is one.
+def text_features(count: int, encode: Callable[[list[str]], np.ndarray] | None = None, words: bool = True) -> Any:
+    """A TF-IDF of words and word pairs, for so many texts, beside the unit states of a text encoder if there is one.
 
     Args:
         count: Number of texts.
         encode: Texts to (texts, width) states; None for words alone.
+        words: Whether the words are read.
 
     Raises:
         ImportError: If the extra `text` is missing.
+        ValueError: If neither is read.
     """
+    if encode is None and not words:
+        raise ValueError("words is False and encode is None, so nothing is read; give encode=")
     try:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.pipeline import make_union
         from sklearn.preprocessing import FunctionTransformer
     except ImportError as error:
         raise MissingExtraError("learning sentiment needs scikit-learn", "text") from error
-    words = TfidfVectorizer(analyzer=_words_and_pairs, min_df=2 if count > 1000 else 1, sublinear_tf=True)
+    counted = TfidfVectorizer(analyzer=_words_and_pairs, min_df=2 if count > 1000 else 1, sublinear_tf=True)
     if encode is None:
-        return words
+        return counted
+    states = FunctionTransformer(lambda texts: unit_states(encode(list(texts))))
+    return make_union(counted, states) if words else states
 
-    def states(texts: Sequence[str]) -> np.ndarray:
-        found = encode(list(texts))
-        unit: np.ndarray = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
-        return unit
 
-    return make_union(words, FunctionTransformer(states))
+def unit_states(states: np.ndarray) -> np.ndarray:
+    """(texts, width) states of length 1; zeros stay."""
+    unit: np.ndarray = states / np.maximum(np.linalg.norm(states, axis=1, keepdims=True), 1e-6)
+    return unit
 
 
 def linear_model() -> Any:

@@ -26,6 +26,7 @@ from ...modeling_xcat.hub_xcat import locate_checkpoint
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.images.item_images import ItemImages
 from ...tokenization.interests.reader import NO_INTEREST
+from ...tokenization.interests.self_training import LEXICON
 from ...tokenization.policy.item_verdicts import place_policy
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.build import target_histories, target_items
@@ -198,6 +199,8 @@ def _of_base(
         "interests": (processor.interest_settings or {}).get("about", NO_INTEREST),
         "interest_columns": tuple((processor.interest_settings or {}).get("text_columns", ())),
     }
+    own["interest_sentiment"] = ((processor.interest_settings or {}).get("sentiment") or {}).get("method", LEXICON)
+    own["interest_labels"] = ()
     defaults = PreparationOptions()
     for name, value in own.items():
         if getattr(options, name) not in (getattr(defaults, name), value):

@@ -13,6 +13,7 @@ from datasets import DatasetDict
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...tokenization.images.image_options import ImageOptions
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
+from ...tokenization.interests.self_training import LEXICON
 from ...tokenization.policy.policy_options import PolicyOptions
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.event_options import EventOptions
@@ -47,13 +48,18 @@ class InterestOptions:
     Args:
         interests: Source of the profiles: none, words (what users wrote), or items (what their opinions are about).
         interest_columns: Columns of the events table with the users' texts; the usual names if empty.
+        interest_sentiment: Sentiment of texts without rating: lexicon, learned (from rated texts of training and
+            `interest_labels`) or self-trained (also from texts of training without rating, if this helps).
+        interest_labels: Files with `text` and `label` (positive, negative, neutral or stars), for learned sentiment.
     """
 
     interests: str = NO_INTEREST
     interest_columns: tuple[str, ...] = ()
+    interest_sentiment: str = LEXICON
+    interest_labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.interest_columns = _names(self.interest_columns)
+        self.interest_columns, self.interest_labels = _names(self.interest_columns), _names(self.interest_labels)
 
 
 @dataclass

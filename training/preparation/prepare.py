@@ -13,7 +13,7 @@ from datasets import DatasetDict
 from transformers import AutoConfig, AutoModel, AutoTokenizer, set_seed
 from transformers.activations import ACT2FN
 
-from ...catalogue.interests import interest_settings, shop_interests
+from ...catalogue.interests import interest_settings, learn_sentiment, shop_interests
 from ...catalogue.item_images import fill_images, image_fields, image_settings
 from ...catalogue.item_table import distinct_texts, fill_item_table
 from ...catalogue.segments import segment_count
@@ -24,6 +24,7 @@ from ...tokenization.images.image_encoder import ImageEncoder
 from ...tokenization.images.item_images import ItemImages
 from ...tokenization.images.references import holds_vectors
 from ...tokenization.interests.reader import NO_INTEREST, UserInterests
+from ...tokenization.interests.self_training import LEXICON
 from ...tokenization.policy.item_verdicts import place_policy
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import quiet_transformers, stage
@@ -183,6 +184,12 @@ def prepare_training(
     fill_item_table(
         model, processor, data.train, precision=precision, cache_dir=options.cache_dir, relations=relations
     )
+    taught = []
+    if settings is not None and options.interest_sentiment != LEXICON:
+        taught = [learn_sentiment(
+            shop, model, processor, data.train, options.interest_sentiment, options.interest_labels,
+            precision=precision, cache_dir=options.cache_dir,
+        )]  # fmt: skip
     interests = add_interests(shop, model, processor, data.splits, options, precision)
     if model.model.asks is not None:  # last, because the rows of other additions are cached on disk
         add_asks(data, options.interest_columns)
@@ -191,6 +198,7 @@ def prepare_training(
         *place_policy(processor, options.policy),
         *filter(None, [shop.split_advice(options)]),
         *([] if images is None else images.describe()),
+        *taught,
     ]
     return PreparedTraining(
         model, processor, data, encoder.name, notes, interests, measure_unknown(shop, processor, options)

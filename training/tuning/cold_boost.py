@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from ...catalogue.cold_start import add_cold_start_neighbors, drop_cold_start_neighbors
+from ...catalogue.cold_start import complete_added_items, drop_cold_start_neighbors
 from ...evaluation.ranks import target_ranks, top_rows
 from ...evaluation.recommendation_ranking.ranking_metrics import per_user_metrics
 from ...modeling_xcat.configuration_xcat import DISCOVERY_FROM
@@ -212,7 +212,7 @@ def as_added(model: XCatForNextItem, part: torch.Tensor) -> Iterator[None]:
         trained[part] = 0
         for table in tables:
             drop_cold_start_neighbors(table, trained)
-        add_cold_start_neighbors(model, part)
+        complete_added_items(model, part)
         yield
     finally:
         for (module, name), value in zip(changed, before, strict=True):

@@ -41,12 +41,12 @@ def buffers(start: PreparedTraining) -> dict[str, torch.Tensor]:
 def test_items_treated_as_added_have_texts_alone_and_everything_is_restored(tmp_path: Path) -> None:
     start = prepared(tmp_path, num_segments=2, segment_width=4)
     base, before, part = start.model.model, buffers(start), torch.tensor([3, 9])
-    base.segments.rates[1] = -9.0
+    base.segments.rates[part] = -9.0
     before = buffers(start)
     assert not base.items._id_part(part).eq(0).all()
     with as_added(start.model, part):
         assert base.items.item_counts[part].eq(0).all() and base.items._id_part(part).eq(0).all()
-        assert base.segments.rates[part].eq(-9).all()
+        assert base.segments.rates[part].gt(-8).all(), "those of similar items"
     assert all(value.equal(before[name]) for name, value in buffers(start).items())
 
 
