@@ -175,7 +175,7 @@ class StateSentiment:
     def of(cls, learned: LearnedSentiment, method: str) -> StateSentiment:
         """The model of a `LearnedSentiment` that reads states alone."""
         model = learned.model[-1]
-        return cls(tuple(map(float, np.float32(model.coef_[0]))), float(model.intercept_[0]), method)
+        return cls(tuple(float(weight) for weight in model.coef_[0]), float(model.intercept_[0]), method)
 
     def __call__(self, states: np.ndarray) -> np.ndarray:
         """(texts,) polarities of (texts, width) states, as of `LearnedSentiment`."""
