@@ -1,7 +1,7 @@
 """Builds the site with mkdocs-material and zensical, strictly, and puts a Markdown twin beside every page.
 
 Run as `python -m xcat_rec.docs.site.build` in an environment with the extra `docs`. A warning of either builder, and
-a page that loads something from the network, is an error.
+a page that loads something from the network or shows a picture that is not there, is an error.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _LOADED = re.compile(
     r"<(?:script|img|iframe)[^>]+src=\"(https?:[^\"]+)\""
     r"|<link[^>]+rel=\"?(?:stylesheet|preload|icon)\"?[^>]+href=\"(https?:[^\"]+)"
 )
+_PICTURE = re.compile(r"<img[^>]+src=\"?(?!https?:|data:)([^\s\">]+)")
 
 
 def main() -> int:
@@ -43,7 +44,7 @@ def main() -> int:
         shown = done.stdout + done.stderr
         warnings = [line for line in shown.splitlines() if re.search(r"warning|error", line, re.IGNORECASE)]
         add_twins(OUTPUT[name])
-        foreign = loaded_from_network(OUTPUT[name])
+        foreign = [*loaded_from_network(OUTPUT[name]), *missing_pictures(OUTPUT[name])]
         count = len(list(OUTPUT[name].rglob("*.html")))
         print(f"{name}: {count} pages, {len(warnings)} warnings, exit {done.returncode}")
         print("\n".join([*warnings, *foreign]), file=sys.stderr)
@@ -71,6 +72,20 @@ def loaded_from_network(site: Path) -> list[str]:
     for path in sorted(site.rglob("*.html")):
         addresses = _LOADED.findall(path.read_text(encoding="utf-8"))
         found += [f"{path.relative_to(site)} loads {''.join(address)}" for address in addresses]
+    return found
+
+
+def missing_pictures(site: Path) -> list[str]:
+    """Pictures that a page shows and the site lacks.
+
+    Args:
+        site: Folder of a built site.
+    """
+    found = []
+    for path in sorted(site.rglob("*.html")):
+        addresses = _PICTURE.findall(path.read_text(encoding="utf-8"))
+        missing = [address for address in addresses if not (path.parent / address).is_file()]
+        found += [f"{path.relative_to(site)} shows {address}, which is not there" for address in missing]
     return found
 
 

@@ -25,6 +25,7 @@ MOVED = {
 }
 """Pages that have another place on the site: `index.md` of a folder is its first page there."""
 _CODE = re.compile(r"(^```.*?^```|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
+_SIZED = re.compile(r'<img src="([^"]+)" alt="([^"]*)" width="(\d+)">')
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -48,7 +49,8 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
 def with_site_links(text: str, page: str, places: dict[str, str]) -> str:
     """Lead the links of a page to places on the site.
 
-    A link to a file that is not on the site, such as a folder of examples, becomes its text.
+    A link to a file that is not on the site, such as a folder of examples, becomes its text. A picture with a width,
+    which is HTML on GitHub, becomes a Markdown picture, because mkdocs leaves addresses in HTML as they are.
 
     Args:
         text: The page.
@@ -59,6 +61,9 @@ def with_site_links(text: str, page: str, places: dict[str, str]) -> str:
         >>> places = {"README.md": "index.md", "docs/fit.md": "fit.md"}
         >>> with_site_links("See [fit](docs/fit.md#options), [code](examples/extension).", "README.md", places)
         'See [fit](fit.md#options), code.'
+        >>> places = {"docs/a/b.md": "a/b.md", "docs/c.png": "c.png"}
+        >>> with_site_links('<img src="../c.png" alt="C" width="9">', "docs/a/b.md", places)
+        '![C](../c.png){ width="9" }'
     """
 
     def moved(link: re.Match[str]) -> str:
@@ -72,7 +77,7 @@ def with_site_links(text: str, page: str, places: dict[str, str]) -> str:
         place = os.path.relpath(places[file], os.path.dirname(places[page]) or ".")
         return f"{picture}[{title}]({place}{mark}{heading})"
 
-    return outside_code(text, lambda part: _LINK.sub(moved, part))
+    return outside_code(text, lambda part: _LINK.sub(moved, _SIZED.sub(r'![\2](\1){ width="\3" }', part)))
 
 
 def navigation(root: Path = ROOT) -> list[tuple[str, str]]:

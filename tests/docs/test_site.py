@@ -69,6 +69,15 @@ def test_pages_that_load_from_the_network_are_found(tmp_path) -> None:
     assert found == ["bad.html loads https://x.org/a.css", "bad.html loads https://y.org/"]
 
 
+def test_pictures_that_are_not_there_are_found(tmp_path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b.png").touch()
+    (tmp_path / "a" / "index.html").write_text(
+        '<img alt="b" src="../b.png"><img src="data:,"><img src="b.png" width=9>'
+    )
+    assert build.missing_pictures(tmp_path) == ["a/index.html shows b.png, which is not there"]
+
+
 def test_every_page_gets_a_twin(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(build, "STAGE", tmp_path / "pages")
     stage.write(tmp_path / "pages")
