@@ -17,6 +17,10 @@ def test_translations_are_current(page: str) -> None:
     assert list(translation.differences(page)) == []
 
 
+def test_every_guide_has_a_chinese_page() -> None:
+    assert translation.not_translated() == [], "write docs/zh/PAGE.md, see CONTRIBUTING.md"
+
+
 def test_the_glossary_has_eighty_terms() -> None:
     terms = translation.glossary()
     assert len(terms) >= 80
