@@ -4,7 +4,8 @@
 
 DATA is as in `label_suggestions.py --kind texts`. Per seed so many texts keep their rating and a fifth is held out;
 the others have no rating. Each way judges the texts without rating: the lexicon, a linear model of the text states of
-the labelled texts (`interest_sentiment="learned"`), and self-training with the other texts too ("self-trained").
+the labelled texts ("learned"), and self-training with the other texts too ("self-trained"). "fit" is what
+`xcat fit --interest-sentiment self-trained` uses: the lexicon if that is better on the labelled texts.
 
 Prints the balanced accuracy on the held-out texts. With events.* it also prints, for each user and category in which
 the user likes more than dislikes or the reverse by all ratings, the balanced share of profiles with the right sign.
@@ -26,11 +27,11 @@ from self_training import balanced
 
 from xcat_rec.tokenization.interests.opinions import Statements, opinions_by_user, read_statements
 from xcat_rec.tokenization.interests.profiles import build_profile
-from xcat_rec.tokenization.interests.self_training import self_train
+from xcat_rec.tokenization.interests.self_training import SELF_TRAINED, fit_or_lexicon, self_train
 from xcat_rec.tokenization.interests.sentiment import LearnedSentiment, Sentiment, lexicon_sentiment
 from xcat_rec.tokenization.sources import read_table
 
-WAYS = ("lexicon", "learned", "self-trained")
+WAYS = ("lexicon", "learned", "self-trained", "fit")
 
 
 def tastes(statements: Statements, categories: list[str], judge: Sentiment | None) -> dict[tuple[str, str], float]:
@@ -88,7 +89,10 @@ class Reviews:
         positive = self.sides[known].tolist()
         found = self_train(labelled, positive, more, encode=self.encode, words=False)
         alone = LearnedSentiment.fit(labelled, positive, self.encode, words=False)
-        judges = dict(zip(WAYS, (self.lexicon, alone, found.sentiment), strict=True))
+        ratings = pl.Series([4.0 * side + 1 for side in positive] + [None] * len(more), dtype=pl.Float64)
+        told = Statements(pl.DataFrame({"rating": ratings, "text": [*labelled, *more]}))
+        chosen, _ = fit_or_lexicon(told, SELF_TRAINED, self.encode)
+        judges = dict(zip(WAYS, (self.lexicon, alone, found.sentiment, chosen or self.lexicon), strict=True))
         lines = []
         for way, judge in judges.items():
             line = {"labels": count, "seed": seed, "way": way, "accuracy": balanced(judge, held, self.sides[test])}
@@ -101,6 +105,8 @@ class Reviews:
                 )
             if way == WAYS[2]:
                 line |= {"kept": found.kept, "pseudo": found.pseudo}
+            if way == WAYS[3]:
+                line["kept"] = chosen is not None
             lines.append(line)
         return lines
 
@@ -127,7 +133,7 @@ def main() -> None:
                 if name in own[0]:
                     values = np.array([line[name] for line in own])
                     figures.append(f"{name} {values.mean():.4f} ± {values.std(ddof=1):.4f}")
-            kept = f", kept {sum(line['kept'] for line in own)} of {len(own)}" if "kept" in own[0] else ""
+            kept = f", used {sum(line['kept'] for line in own)} of {len(own)}" if "kept" in own[0] else ""
             print(f"{count:5} labels, {way:12} {', '.join(figures)}{kept}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))

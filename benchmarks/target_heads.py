@@ -2,8 +2,8 @@
 
     python benchmarks/target_heads.py CKPT DATA --target brand --target category --users 5000 --json FILE
 
-Heads are trained on the training sequences, over frozen states, and their epochs are chosen on validation (NDCG@10 of
-the next item's group). Prints Recall and NDCG of validation and test, for the next group and for groups that the
+Heads are trained on the training sequences, over frozen states, until NDCG@10 of the next item's group falls on
+validation. Prints Recall and NDCG of validation and test, for the next group and for groups that the
 history lacks, with paired intervals of the difference to summed items.
 """
 
@@ -14,6 +14,7 @@ import copy
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +42,36 @@ def batches(rows: Any, size: int = 64) -> Iterator[list[dict[str, Any]]]:
         yield [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
+@dataclass(frozen=True)
+class NextGroups:
+    """Groups of the event after each state, which has at least one.
+
+    Args:
+        codes: (pairs,) groups, state by state.
+        starts: (states + 1,) where the groups of each state begin.
+    """
+
+    codes: torch.Tensor
+    starts: torch.Tensor
+
+    def of(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(pairs,) places in (n,) `states`, groups, and weights that sum to 1 per state."""
+        first, counts = self.starts[states], self.starts[states + 1] - self.starts[states]
+        begins = (first - counts.cumsum(0) + counts).repeat_interleave(counts)
+        places = torch.arange(len(states)).repeat_interleave(counts)
+        return places, self.codes[torch.arange(len(places)) + begins], 1 / counts[places]
+
+
 @torch.no_grad()
 def training_states(
     recommender: XCatRecommender, rows: Any, groups: ItemGroups, most: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """States after events of training sequences, and (states, groups) shares of the next event's groups.
+) -> tuple[torch.Tensor, NextGroups]:
+    """States after events of training sequences, and the next event's groups.
 
     At most the latest `most` events per user are taken.
     """
     model, processor = recommender.model.model, recommender.processor
-    states, owners, codes = [], [], []
+    states, codes, starts = [], [], [0]
     for batch in batches(rows):
         inputs = processor.collate(batch, layout="right")
         inputs.pop("query_positions")
@@ -63,11 +84,9 @@ def training_states(
                 own = found[ends[position] - counts[position] : ends[position]]
                 if len(own):
                     codes.extend(own)
-                    owners.extend([len(states)] * len(own))
+                    starts.append(len(codes))
                     states.append(hidden[place, position])
-    shares = torch.zeros(len(states), len(groups), dtype=torch.float16)
-    shares[torch.tensor(owners), torch.from_numpy(np.asarray(codes))] = 1
-    return torch.stack(states), shares
+    return torch.stack(states), NextGroups(torch.from_numpy(np.asarray(codes)), torch.tensor(starts))
 
 
 class KeptScores:
@@ -133,8 +152,8 @@ def head_of(kind: str, hidden: int, popularity: torch.Tensor) -> nn.Module:
     return nn.Sequential(nn.Linear(hidden, 4 * hidden), nn.GELU(), nn.Dropout(0.1), last)
 
 
-def train(head: nn.Module, states: torch.Tensor, shares: torch.Tensor, judge: Any) -> tuple[nn.Module, list[float]]:
-    """Train a head with the cross-entropy of the groups; keeps the epoch with the best value of `judge`."""
+def train(head: nn.Module, states: torch.Tensor, wanted: NextGroups, judge: Any) -> tuple[nn.Module, list[float]]:
+    """Train a head with the cross-entropy of the groups until `judge` falls; keeps the epoch with its best value."""
     optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=0.01)
     steps = EPOCHS * -(-len(states) // BATCH)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, steps)
@@ -143,15 +162,17 @@ def train(head: nn.Module, states: torch.Tensor, shares: torch.Tensor, judge: An
     for _ in range(EPOCHS):
         head.train()
         for part in torch.randperm(len(states), generator=generator).split(BATCH):
-            wanted = shares[part].float()
-            loss = -(torch.log_softmax(head(states[part]), 1) * (wanted / wanted.sum(1, keepdim=True))).sum(1).mean()
+            logits = head(states[part])
+            places, codes, weights = wanted.of(part)
+            loss = (logits.logsumexp(1).sum() - (weights * logits[places, codes]).sum()) / len(part)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
         values.append(judge(head.eval()))
-        if values[-1] > best:
-            best, kept = values[-1], copy.deepcopy(head)
+        if values[-1] <= best:
+            break
+        best, kept = values[-1], copy.deepcopy(head)
     return kept, values
 
 
@@ -196,13 +217,14 @@ class Targets:
         if not kinds:
             return
         began = time.perf_counter()
-        states, shares = training_states(self.recommender, self.splits["train"], self.groups, self.most)
+        states, wanted = training_states(self.recommender, self.splits["train"], self.groups, self.most)
+        popularity = torch.bincount(wanted.codes, minlength=len(self.groups)) / len(states)
         print(f"{self.groups.column}: {len(self.groups):,} groups, {len(states):,} training states, "
               f"{time.perf_counter() - began:.0f} s", flush=True)  # fmt: skip
         for kind in kinds:
             began = time.perf_counter()
-            head = head_of(kind, states.shape[1], shares.float().mean(0))
-            self.heads[kind], values = train(head, states, shares, self._ndcg)
+            head = head_of(kind, states.shape[1], popularity)
+            self.heads[kind], values = train(head, states, wanted, self._ndcg)
             print(f"{kind} head: {time.perf_counter() - began:.0f} s, NDCG@10 of validation by epoch "
                   f"{', '.join(f'{value:.4f}' for value in values)}", flush=True)  # fmt: skip
 

@@ -14,7 +14,7 @@ import torch
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.interests.opinions import Statements
 from ..tokenization.interests.reader import InterestReader, InterestSettings, UserInterests, read_shop_statements
-from ..tokenization.interests.self_training import fit_sentiment
+from ..tokenization.interests.self_training import fit_or_lexicon
 from ..tokenization.interests.sentiment import StateSentiment
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.sources.labels import read_labels
@@ -128,6 +128,7 @@ def learn_sentiment(
     It is a linear model of the text states that profiles have too. It reads rated texts of training and the labels,
     and by self-training also texts of training without rating. No text after a user's last training event is read,
     so validation and test stay unseen. At most 20,000 texts with a rating and as many without are read, evenly spread.
+    If the lexicon is better on labelled texts, the settings keep it.
 
     Args:
         shop: Validated tables.
@@ -143,7 +144,7 @@ def learn_sentiment(
         A sentence about the training.
 
     Raises:
-        ValueError: If there are too few labelled texts, as `fit_sentiment`, or a label is not a sentiment.
+        ValueError: If there are too few labelled texts, as `fit_or_lexicon`, or a label is not a sentiment.
     """
     reader = interest_reader(model, processor, precision=precision, cache_dir=cache_dir, keep=True)
     assert reader is not None
@@ -160,8 +161,9 @@ def learn_sentiment(
         states.update(zip(missing, reader.encode(missing) if missing else (), strict=True))
         return np.stack([states[text] for text in texts])
 
-    learned, message = fit_sentiment(told, method, encode, words=False)
-    processor.interest_settings = replace(settings, sentiment=StateSentiment.of(learned, method)).to_dict()
+    learned, message = fit_or_lexicon(told, method, encode)
+    if learned is not None:
+        processor.interest_settings = replace(settings, sentiment=StateSentiment.of(learned, method)).to_dict()
     return message
 
 

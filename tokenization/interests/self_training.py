@@ -10,10 +10,18 @@ import numpy as np
 import polars as pl
 
 from .opinions import Statements
-from .sentiment import LearnedSentiment, check_sides, linear_model, rating_polarity, text_features
+from .sentiment import (
+    LearnedSentiment,
+    check_sides,
+    lexicon_sentiment,
+    linear_model,
+    rating_polarity,
+    text_features,
+)
 
 LEXICON, LEARNED, SELF_TRAINED = "lexicon", "learned", "self-trained"
 """Sources of the sentiment of texts without rating."""
+_LEXICON_TEXTS = 500
 
 
 @dataclass(frozen=True)
@@ -112,11 +120,7 @@ def self_train(
     options = options or SelfTrainingOptions()
     sides = np.asarray(positive, dtype=bool)
     check_sides(len(texts), sides)
-    if min(sides.sum(), (~sides).sum()) < 2:
-        raise ValueError(
-            f"{int(sides.sum())} of {len(texts)} labelled texts are positive; give at least 2 of each side, so that "
-            "some can be held out"
-        )
+    _check_held_out(sides)
     if not len(unlabelled):
         raise ValueError("unlabelled has no text; give texts without a label, or use LearnedSentiment.fit")
     alone = LearnedSentiment.fit(texts, positive, encode, words)
@@ -129,7 +133,7 @@ def self_train(
         without[fold] = linear_model().fit(own[~fold], sides[~fold]).predict(own[fold])
         model, _ = _rounds(features, np.flatnonzero(~fold), sides[~fold], other, options)
         having[fold] = model.predict(features[np.flatnonzero(fold)])
-    shares = np.where(sides, 0.5 / sides.sum(), 0.5 / (~sides).sum())
+    shares = _shares(sides)
     change = (having == sides).astype(float) - (without == sides)
     gain = float(shares @ change)
     error = float(np.sqrt((shares**2 * (change - gain) ** 2).sum()))
@@ -171,18 +175,83 @@ def fit_sentiment(
     Raises:
         ValueError: If the method is unknown, or as `self_train`.
     """
+    known, positive, unlabelled = _sides(statements, method)
+    if method == SELF_TRAINED:
+        found = self_train(known, positive, unlabelled, encode=encode, words=words)
+        return found.sentiment, str(found)
+    return LearnedSentiment.fit(known, positive, encode, words), _trained_on(known)
+
+
+def fit_or_lexicon(
+    statements: Statements, method: str, encode: Callable[[list[str]], np.ndarray]
+) -> tuple[LearnedSentiment | None, str]:
+    """Train sentiment on text states alone, as `fit_sentiment`, unless the lexicon is better on labelled texts.
+
+    The trained model is cross-validated; of at most 500 labelled texts the lexicon judges each.
+
+    Args:
+        statements: As for `fit_sentiment`.
+        method: As for `fit_sentiment`.
+        encode: Texts to (texts, width) states.
+
+    Returns:
+        The model, or None for the lexicon, and a sentence about the training.
+
+    Raises:
+        ValueError: As `fit_sentiment`.
+    """
+    known, positive, unlabelled = _sides(statements, method)
+    sides, shares = np.array(positive), _shares(np.array(positive))
+    if method == SELF_TRAINED:
+        found = self_train(known, positive, unlabelled, encode=encode, words=False)
+        model, message = found.sentiment, str(found)
+        accuracy = found.accuracy_with if found.kept else found.accuracy
+    else:
+        model, message = LearnedSentiment.fit(known, positive, encode, words=False), _trained_on(known)
+        _check_held_out(sides)
+        states, right = model.model[0].transform(known), np.zeros(len(known), dtype=bool)
+        for fold in _folds(sides, SelfTrainingOptions()):
+            right[fold] = linear_model().fit(states[~fold], sides[~fold]).predict(states[fold]) == sides[fold]
+        accuracy = float(shares @ right)
+    some = np.unique(np.linspace(0, len(known) - 1, min(len(known), _LEXICON_TEXTS)).astype(int))
+    judged = (lexicon_sentiment([known[row] for row in some]) >= 0) == sides[some]
+    lexicon = float(np.mean([judged[sides[some] == side].mean() for side in np.unique(sides[some])]))
+    if lexicon <= accuracy:
+        return model, message
+    return None, (
+        f"{message}; the lexicon is used instead, because its balanced accuracy on labelled texts is {lexicon:.3f}, "
+        f"and {accuracy:.3f} that of the trained model on held-out ones"
+    )
+
+
+def _sides(statements: Statements, method: str) -> tuple[list[str], list[bool], list[str]]:
+    """Labelled texts, whether each is positive, and texts without rating."""
     if method not in (LEARNED, SELF_TRAINED):
         raise ValueError(f"sentiment is {method!r}; give {LEXICON}, {LEARNED} or {SELF_TRAINED}")
     table = statements.table.filter(pl.col("text") != "").unique("text", keep="last", maintain_order=True)
     sides = rating_polarity(table["rating"].cast(pl.Float64).fill_null(float("nan")).to_numpy(), *statements.scale)
     texts = np.array(table["text"].to_list(), dtype=object)
-    rated, unlabelled = np.isfinite(sides) & (sides != 0), texts[np.isnan(sides)].tolist()
-    known, positive = texts[rated].tolist(), (sides[rated] > 0).tolist()
-    if method == SELF_TRAINED:
-        found = self_train(known, positive, unlabelled, encode=encode, words=words)
-        return found.sentiment, str(found)
-    model = LearnedSentiment.fit(known, positive, encode, words)
-    return model, f"sentiment is trained on {len(known):,} labelled texts"
+    rated = np.isfinite(sides) & (sides != 0)
+    return texts[rated].tolist(), (sides[rated] > 0).tolist(), texts[np.isnan(sides)].tolist()
+
+
+def _check_held_out(sides: np.ndarray) -> None:
+    """Refuse labels of which none can be held out on both sides."""
+    if min(sides.sum(), (~sides).sum()) < 2:
+        raise ValueError(
+            f"{int(sides.sum())} of {len(sides)} labelled texts are positive; give at least 2 of each side, so that "
+            "some can be held out"
+        )
+
+
+def _trained_on(texts: Sequence[str]) -> str:
+    return f"sentiment is trained on {len(texts):,} labelled texts"
+
+
+def _shares(sides: np.ndarray) -> np.ndarray:
+    """(texts,) weights with which right answers sum to the balanced accuracy."""
+    weights: np.ndarray = np.where(sides, 0.5 / sides.sum(), 0.5 / (~sides).sum())
+    return weights
 
 
 def pseudo_labels(probability: np.ndarray, positive: float, share: float, confidence: float) -> tuple[Any, Any]:

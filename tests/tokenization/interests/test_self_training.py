@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from xcat_rec.tokenization.interests.opinions import Statements
 from xcat_rec.tokenization.interests.self_training import (
     SelfTrainingOptions,
+    fit_or_lexicon,
     fit_sentiment,
     pseudo_labels,
     self_train,
@@ -92,6 +93,30 @@ def test_states_of_an_encoder_are_read_beside_the_words() -> None:
     model, message = fit_sentiment(statements, "learned", encode)
     assert message == "sentiment is trained on 40 labelled texts"
     assert np.sign(model(["new good", "new poor"])).tolist() == [1, -1], "words that no labelled text has"
+
+
+@pytest.mark.parametrize("method", ["learned", "self-trained"])
+def test_the_lexicon_stays_where_it_is_better_on_held_out_texts(method: str) -> None:
+    words = [("lovely" if n % 2 else "horrible") for n in range(40)]
+    texts = [f"a {word} tent {n}" for n, word in enumerate(words)]
+    ratings = [5.0 if word == "lovely" else 1.0 for word in words]
+    told = {"rating": [*ratings, None, None], "text": [*texts, "a lovely map", "a horrible map"]}
+    statements = Statements(pl.DataFrame(told))
+
+    def by_side(given: list[str]) -> np.ndarray:
+        return np.array([[1.0, 0.2] if "lovely" in text else [-1.0, 0.2] for text in given])
+
+    def by_number(given: list[str]) -> np.ndarray:
+        return np.array([[np.sin(len(text) * 7.0), 1.0] for text in given])
+
+    kept, message = fit_or_lexicon(statements, method, by_side)
+    assert kept is not None and "lexicon" not in message and kept(["lovely", "horrible"])[0] > 0
+    none, message = fit_or_lexicon(statements, method, by_number)
+    assert none is None
+    assert "the lexicon is used instead, because its balanced accuracy on labelled texts is 1.000" in message
+    one = Statements(pl.DataFrame({"rating": [5.0] + [1.0] * 39, "text": texts}))
+    with pytest.raises(ValueError, match="1 of 40 labelled texts are positive; give at least 2 of each side"):
+        fit_or_lexicon(one, "learned", by_side)
 
 
 def test_labels_of_people_count_as_ratings_and_take_precedence() -> None:
