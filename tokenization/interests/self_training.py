@@ -156,18 +156,14 @@ def check_method(sentiment: str, name: str = "sentiment") -> None:
 
 
 def fit_sentiment(
-    statements: Statements,
-    method: str,
-    encode: Callable[[list[str]], np.ndarray] | None = None,
-    words: bool = True,
+    statements: Statements, method: str, encode: Callable[[list[str]], np.ndarray] | None = None
 ) -> tuple[LearnedSentiment, str]:
     """Train sentiment on the rated texts of a dataset.
 
     Args:
         statements: Texts and ratings; a rating above the middle of the scale is positive, below it negative.
         method: "learned" (rated texts) or "self-trained" (and pseudo-labels of the texts without rating).
-        encode: As in `LearnedSentiment.fit`, as is `words`.
-        words: Whether words are read.
+        encode: As in `LearnedSentiment.fit`.
 
     Returns:
         The model, and a sentence about its training.
@@ -177,9 +173,9 @@ def fit_sentiment(
     """
     known, positive, unlabelled = _sides(statements, method)
     if method == SELF_TRAINED:
-        found = self_train(known, positive, unlabelled, encode=encode, words=words)
+        found = self_train(known, positive, unlabelled, encode=encode)
         return found.sentiment, str(found)
-    return LearnedSentiment.fit(known, positive, encode, words), _trained_on(known)
+    return LearnedSentiment.fit(known, positive, encode), _trained_on(known)
 
 
 def fit_or_lexicon(
@@ -201,7 +197,7 @@ def fit_or_lexicon(
         ValueError: As `fit_sentiment`.
     """
     known, positive, unlabelled = _sides(statements, method)
-    sides, shares = np.array(positive), _shares(np.array(positive))
+    sides = np.array(positive, dtype=bool)
     if method == SELF_TRAINED:
         found = self_train(known, positive, unlabelled, encode=encode, words=False)
         model, message = found.sentiment, str(found)
@@ -212,7 +208,7 @@ def fit_or_lexicon(
         states, right = model.model[0].transform(known), np.zeros(len(known), dtype=bool)
         for fold in _folds(sides, SelfTrainingOptions()):
             right[fold] = linear_model().fit(states[~fold], sides[~fold]).predict(states[fold]) == sides[fold]
-        accuracy = float(shares @ right)
+        accuracy = float(_shares(sides) @ right)
     some = np.unique(np.linspace(0, len(known) - 1, min(len(known), _LEXICON_TEXTS)).astype(int))
     judged = (lexicon_sentiment([known[row] for row in some]) >= 0) == sides[some]
     lexicon = float(np.mean([judged[sides[some] == side].mean() for side in np.unique(sides[some])]))

@@ -117,6 +117,9 @@ def test_the_lexicon_stays_where_it_is_better_on_held_out_texts(method: str) -> 
     one = Statements(pl.DataFrame({"rating": [5.0] + [1.0] * 39, "text": texts}))
     with pytest.raises(ValueError, match="1 of 40 labelled texts are positive; give at least 2 of each side"):
         fit_or_lexicon(one, "learned", by_side)
+    unrated = Statements(statements.table.with_columns(rating=pl.lit(None, dtype=pl.Float64)))
+    with pytest.raises(ValueError, match="0 texts, 0 of them positive, are too few to train sentiment"):
+        fit_or_lexicon(unrated, method, by_side)
 
 
 def test_labels_of_people_count_as_ratings_and_take_precedence() -> None:
