@@ -249,12 +249,36 @@ def fill_item_table(
         relations: Whether relations between items are filled, too: item-to-item weights, transitions, rates of
             segments and the items nearest in text.
     """
-    from ..tokenization.sequences.build import target_histories, target_items  # which imports datasets
+    from ..tokenization.sequences.build import target_items  # which imports datasets
 
     counts = training_counts(target_items(train), len(processor.catalogue))
     fill_catalogue(model, processor, counts, precision=precision, cache_dir=cache_dir, relations=relations)
-    if not relations:
-        return
+    if relations:
+        _fill_relations(model, train)
+
+
+@torch.no_grad()
+def count_again(model: XCatForNextItem, train: Dataset) -> None:
+    """Replace the counts of a model, its item-to-item weights and transitions by those of training sequences.
+
+    Args:
+        model: A model whose catalogue is in place, changed in place; its texts and weights stay.
+        train: Training sequences with the item indices of the model.
+    """
+    from ..tokenization.sequences.build import target_items  # which imports datasets
+
+    items = model.model.items
+    items.item_counts.copy_(training_counts(target_items(train), len(items.item_counts)))
+    if hasattr(items, "return_counts"):
+        items.return_counts.zero_()
+        items.return_gaps.zero_()
+    _fill_relations(model, train)
+
+
+def _fill_relations(model: XCatForNextItem, train: Dataset) -> None:
+    """Fill what a model stores of relations between items, from training sequences."""
+    from ..tokenization.sequences.build import target_histories  # which imports datasets
+
     histories = target_histories(train)
     add_repurchases(model, histories)
     fill_neighbors(model, histories)

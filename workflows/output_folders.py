@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -14,6 +15,7 @@ from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, CARD_FILE
 PAGE = "report.html"
 """The page of a report on tables, and of an audit."""
 AUDIT_FILES = ("audit.json", PAGE)
+ATTACK_FILES = ("attack.json", "table.md")
 
 
 def check_folder_to_write(folder: Path, named: str) -> None:
@@ -159,15 +161,27 @@ def check_audit_folder(output: Path) -> None:
     Raises:
         ValueError: If it is so.
     """
+    check_files_of_folder(output, AUDIT_FILES, "the audit")
+
+
+def check_files_of_folder(output: Path, names: Sequence[str], purpose: str) -> None:
+    """Refuse a folder for results that cannot be written, or holds other files.
+
+    Args:
+        output: The folder.
+        names: Names of the files that are written.
+        purpose: Purpose of the folder, for the message.
+
+    Raises:
+        ValueError: If it is so.
+    """
     check_folder_to_write(output, f"output={str(output)!r}")
-    others = (
-        sorted(entry.name for entry in output.iterdir() if entry.name not in AUDIT_FILES) if output.exists() else []
-    )
+    others = sorted(entry.name for entry in output.iterdir() if entry.name not in names) if output.exists() else []
     if others:
         raise ValueError(
-            f"output={str(output)!r} has {len(others)} other files, such as {others[0]}; give a folder for the audit"
+            f"output={str(output)!r} has {len(others)} other files, such as {others[0]}; give a folder for {purpose}"
         )
-    for name in AUDIT_FILES:
+    for name in names:
         if output.exists():
             check_file_to_write(output / name, f"output={str(output)!r}: {name}")
 

@@ -6,21 +6,8 @@ import re
 import unicodedata
 from itertools import product
 
-HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[^\W_{HAN}]+")
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e01ef]"
-)
-"""Characters without width: joiners, direction marks, selectors and tags."""
-_LOOKALIKES = {
-    **dict(zip("абвгдеёзіїјкмнорсттухѕԁԛԝһьӏ", "abbrdeeзiijkmhopcttyxsdqwhbl", strict=True)),
-    **dict(zip("αβγδεηικλμνοπρστυχω", "abydenikamvonpotuxw", strict=True)),
-    **dict(zip("օոսցրհվզյ", "onugphuqj", strict=True)),
-    **dict(zip("ɑɡıȷʟɴʀʏᴀʙᴄᴅᴇғɢʜɪᴊᴋᴍᴏᴘꜱᴛᴜᴠᴡᴢ", "agijlnryabcdefghijkmopstuvwz", strict=True)),
-    **dict(zip("øłđħŧæœßþ", "oldhtaobp", strict=True)),
-}
-"""Letters that look like Latin ones: Cyrillic, Greek, Armenian, phonetic and small capitals, crossed letters."""
+from ..text.hidden_characters import HAN, WORD, latin_letters, unboxed, without_invisible
+
 _SIGNS = str.maketrans("0134578@$!|€+", "oieastbasiiet")
 _SIGNS_L = str.maketrans("0134578@$!|€+", "oleastbaslliet"[:13])
 _SIGNED = re.compile(r"(?<![\w@$!|€+])(?=[\w@$!|€+]*[a-z])(?=[\w@$!|€+]*[0134578@$!|€+])[a-z0-9@$!|€+]{3,}")
@@ -71,7 +58,7 @@ def words_of(text: str) -> list[str]:
         >>> words_of("red wine-glass 2x, 白酒")
         ['red', 'wine', 'glass', '2x']
     """
-    return _WORD.findall(text)
+    return WORD.findall(text)
 
 
 def revealed_texts(text: str) -> list[str]:
@@ -88,7 +75,7 @@ def revealed_texts(text: str) -> list[str]:
         (['whisky'], ['v0dka', 'vodka'], [])
     """
     before = plain_text(text)
-    visible = _latin(plain_text(_unboxed(_INVISIBLE.sub("", text))))
+    visible = latin_letters(plain_text(unboxed(without_invisible(text))))
     joined = _HAN_SPREAD.sub(_without_signs, _joined(visible))
     signed = [joined]
     if _SIGNED.search(joined):
@@ -117,7 +104,7 @@ def spread_runs(text: str) -> list[str]:
         >>> spread_runs("r e d w i n e")
         ['redwine']
     """
-    visible = _latin(plain_text(_unboxed(_INVISIBLE.sub("", text))))
+    visible = latin_letters(plain_text(unboxed(without_invisible(text))))
     runs = (words_joined(found[0]) for found in _SPREAD.finditer(visible))
     return [run for run in runs if len(run) >= 6]
 
@@ -147,31 +134,3 @@ def _without_signs(found: re.Match[str]) -> str:
 def _joined(text: str) -> str:
     """A text with spread and broken words joined; two blanks end a spread word."""
     return _BROKEN.sub(_without_signs, _SPREAD.sub(_without_signs, text))
-
-
-def _latin(text: str) -> str:
-    """A text whose words with a Latin letter, or of lookalikes only, have their lookalikes as Latin letters."""
-    if text.isascii():
-        return text
-
-    def read(found: re.Match[str]) -> str:
-        word = found[0]
-        mixed = any(one.isascii() and one.isalpha() for one in word)
-        only = all(one in _LOOKALIKES or one.isdigit() for one in word)
-        return "".join(_LOOKALIKES.get(one, one) for one in word) if mixed or only else word
-
-    return _WORD.sub(read, text)
-
-
-def _unboxed(text: str) -> str:
-    """A text with letters in squares, circles and flags as letters."""
-    if text.isascii():
-        return text
-    found = []
-    for one in text:
-        code = ord(one)
-        for start in (0x1F130, 0x1F150, 0x1F170, 0x1F1E6):
-            if start <= code < start + 26:
-                one = chr(ord("a") + code - start)
-        found.append(one)
-    return "".join(found)

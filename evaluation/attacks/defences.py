@@ -1,0 +1,91 @@
+"""Defences of a shop whose tables may be poisoned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from ...tokenization.tables.schema import ShopTables
+from .detection import DetectedUsers, ProfileDetector
+from .influence import limit_influence
+from .profiles import PROFILES
+from .text_checks import normalised_items, shortened_titles, suspicious_titles, without_titles
+
+NONE, NORMALISE, DETECT, LIMIT, ALL = "none", "normalise", "detect", "limit", "all"
+DEFENCES = (NONE, NORMALISE, DETECT, LIMIT, ALL)
+"""Names of the defences."""
+
+
+@dataclass(frozen=True)
+class Defended:
+    """Tables after a defence.
+
+    Args:
+        shop: The tables.
+        detected: Scores of the users; None if no users were scored.
+        removed: Ids of the users who were removed.
+        titles: Items whose titles were removed, with the checks that they failed.
+        left_out: Events that were left out by limits.
+    """
+
+    shop: ShopTables
+    detected: DetectedUsers | None = None
+    removed: tuple[str, ...] = ()
+    titles: Mapping[str, list[str]] = field(default_factory=dict)
+    left_out: int = 0
+
+
+def defend_shop(shop: ShopTables, defence: str, *, unknown: str | None = None, seed: int = 0) -> Defended:
+    """Defend a shop; the defence sees nothing but these tables, which may be poisoned.
+
+    | Defence | Events | Titles |
+    |---|---|---|
+    | none | | |
+    | normalise | | characters without width, compatibility forms and lookalikes are replaced |
+    | detect | users whom `ProfileDetector` takes for fake are removed | titles that fail a check are removed |
+    | limit | one user and groups have a limited influence | cut at the length of 95 % of the titles |
+    | all | detect, then limit | normalise, then detect and limit |
+
+    Args:
+        shop: The tables.
+        defence: A name in `DEFENCES`.
+        unknown: Kind of profiles that the detector does not simulate, so that it meets an attack that it was not made
+            for; None to simulate all.
+        seed: Seed of all draws.
+
+    Returns:
+        The defended tables, and what was removed.
+
+    Raises:
+        ValueError: If the defence is unknown.
+    """
+    if defence not in DEFENCES:
+        raise ValueError(f"defence is {defence!r}; give one of {', '.join(DEFENCES)}")
+    found, titled = Defended(shop), "title" in shop.items.columns
+    if defence == ALL:
+        hidden = suspicious_titles(shop) if titled else {}
+        found = replace(found, shop=replace(shop, items=normalised_items(shop.items)))
+        found = _without_suspects(found, titled, unknown, seed, hidden)
+    elif defence == NORMALISE:
+        found = replace(found, shop=replace(shop, items=normalised_items(shop.items)))
+    elif defence == DETECT:
+        found = _without_suspects(found, titled, unknown, seed, {})
+    if defence in (LIMIT, ALL):
+        limited = limit_influence(found.shop, seed)
+        left_out = found.shop.events.height - limited.events.height
+        found = replace(found, shop=shortened_titles(limited) if titled else limited, left_out=left_out)
+    return found
+
+
+def _without_suspects(
+    found: Defended, titled: bool, unknown: str | None, seed: int, before: Mapping[str, list[str]]
+) -> Defended:
+    """Without users and titles that are taken for fake; `before` has titles that failed before they were changed."""
+    shop = found.shop
+    detected = ProfileDetector([kind for kind in PROFILES if kind != unknown], seed=seed).detect(shop)
+    removed = detected.removed
+    titles = {**before, **suspicious_titles(shop)} if titled else {}
+    kept = replace(shop, events=shop.events.filter(~pl.col("user_id").is_in(removed)))
+    return Defended(without_titles(kept, list(titles)), detected, tuple(removed), titles)

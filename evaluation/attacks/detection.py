@@ -1,0 +1,162 @@
+"""Detection of coordinated profiles, in tables that may be poisoned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ...tokenization.tables.schema import ShopTables
+from ..audits.doubly_robust import logistic_regression
+from .profiles import PROFILES, fake_events
+from .shop_attack import choose_targets
+from .user_features import UserItems, others_mean, user_features, user_items
+
+SIMULATED = ((1, 0.003), (3, 0.01), (5, 0.02))
+"""Simulated attacks of each kind: number of targets, and share of fake users."""
+MOST_REMOVED = 0.1
+"""Largest share of users that is removed; beyond it the ones with the highest scores are."""
+_LEAST_SIMULATED = 5
+"""Fake users of a simulated attack, at least."""
+_FURTHEST = 4.0
+"""Standard deviations at which features are cut."""
+
+
+@dataclass(frozen=True)
+class DetectedUsers:
+    """Scores of users.
+
+    Args:
+        users: Ids of the users.
+        scores: (users,) scores; the higher, the more like a coordinated profile.
+        threshold: Least score of a user who is removed.
+    """
+
+    users: Sequence[str]
+    scores: np.ndarray
+    threshold: float
+
+    @property
+    def removed(self) -> list[str]:
+        """Ids of the users whose score reaches the threshold, at most `MOST_REMOVED` of all."""
+        order = np.argsort(-self.scores, kind="stable")[: int(MOST_REMOVED * len(self.scores))]
+        return [self.users[place] for place in order if self.scores[place] >= self.threshold]
+
+    def auc(self, fakes: Sequence[str]) -> float:
+        """Probability that a fake user has a higher score than a real one, ties counted half; NaN without fake ones.
+
+        Args:
+            fakes: Ids of the fake users, which the detector does not know.
+        """
+        fake = np.isin(np.asarray(self.users), list(fakes))
+        return area_under_curve(self.scores[fake], self.scores[~fake])
+
+
+def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Probability that a positive score is higher than a negative one, ties counted half; NaN if a side is empty.
+
+    Example:
+        >>> area_under_curve(np.array([2.0, 1.0]), np.array([1.0, 0.0]))
+        0.875
+    """
+    if not len(positive) or not len(negative):
+        return float("nan")
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, side="left")
+    equal = np.searchsorted(ordered, positive, side="right") - below
+    return float((below + 0.5 * equal).sum() / (len(positive) * len(negative)))
+
+
+class ProfileDetector:
+    """Tells coordinated profiles from other users by a model of attacks that the defender makes.
+
+    The defender knows no label. Fake users of known kinds are added to the given tables, which may be poisoned, and a
+    logistic regression learns to tell them from all others, in two stages. The first has features of the user. The
+    second adds, over the user's items, the maximum and the mean of the first scores of the item's other users: a
+    promoted item has users who look alike.
+
+    Args:
+        kinds: Kinds of profiles that are simulated; leave one out to see how well it is found unknown.
+        seed: Seed of the simulations.
+
+    Raises:
+        ValueError: If there is no kind, or one is unknown.
+    """
+
+    def __init__(self, kinds: Sequence[str] = tuple(PROFILES), *, seed: int = 0) -> None:
+        unknown = [kind for kind in kinds if kind not in PROFILES]
+        if unknown or not kinds:
+            raise ValueError(f"kinds is {list(kinds)!r}; give one or more of {', '.join(PROFILES)}")
+        self.kinds, self.seed = tuple(kinds), seed
+
+    def detect(self, shop: ShopTables) -> DetectedUsers:
+        """Score the users of tables that may be poisoned.
+
+        The threshold has the best F1 score on the simulated users and all others.
+
+        Args:
+            shop: The tables.
+        """
+        events, fakes = self._simulated(shop)
+        pairs = user_items(events)
+        first = _features(pairs, shop)
+        labels = np.isin(np.asarray(pairs.users), list(fakes)).astype(float)
+        stage_one = logistic_regression(_design(first), labels)
+        second = np.concatenate([first, _crowds(_design(first) @ stage_one, pairs)], axis=1)
+        stage_two = logistic_regression(_design(second), labels)
+        threshold = best_threshold(_design(second) @ stage_two, labels)
+        pairs = user_items(shop.events)
+        first = _features(pairs, shop)
+        second = np.concatenate([first, _crowds(_design(first) @ stage_one, pairs)], axis=1)
+        return DetectedUsers(pairs.users, _design(second) @ stage_two, threshold)
+
+    def _simulated(self, shop: ShopTables) -> tuple[pl.DataFrame, set[str]]:
+        """The events with those of simulated fake users, and the ids of these."""
+        users, made = shop.events["user_id"].n_unique(), [shop.events]
+        for place, kind in enumerate(self.kinds):
+            for count, share in SIMULATED:
+                seed = 1_000 + 10 * (100 * self.seed + place) + count
+                targets = choose_targets(shop, count, seed)
+                size = max(_LEAST_SIMULATED, round(share * users))
+                made.append(fake_events(shop.items, shop.events, kind, targets, size, seed))
+        return pl.concat(made), {name for part in made[1:] for name in part["user_id"].unique()}
+
+
+def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The score from which on users are taken for fake with the best F1 score.
+
+    Args:
+        scores: (users,) scores.
+        labels: (users,) 1 for a fake user.
+
+    Example:
+        >>> best_threshold(np.array([3.0, 2.0, 1.0, 0.0]), np.array([1, 1, 0, 0]))
+        2.0
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(labels[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + labels.sum())
+    return float(scores[order[int(f1.argmax())]])
+
+
+def _design(features: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.ones((len(features), 1)), features], axis=1)
+
+
+def _features(pairs: UserItems, shop: ShopTables) -> np.ndarray:
+    """Standardised features and their squares: both much and little of a feature can be suspicious."""
+    found = user_features(pairs, shop.items)
+    spread = found.std(axis=0)
+    found = np.clip((found - found.mean(axis=0)) / np.where(spread > 0, spread, 1), -_FURTHEST, _FURTHEST)
+    return np.concatenate([found, found**2], axis=1)
+
+
+def _crowds(scores: np.ndarray, pairs: UserItems) -> np.ndarray:
+    """(users, 2) maximum and mean, over a user's items, of the mean score of the item's other users."""
+    others = others_mean(scores[pairs.user], pairs)
+    largest = np.full(len(scores), -np.inf)
+    np.maximum.at(largest, pairs.user, others)
+    sums, sizes = np.bincount(pairs.user, weights=others), np.bincount(pairs.user)
+    return np.stack([largest, sums / sizes], axis=1)
