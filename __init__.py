@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from .training.preparation.options import PreparationOptions as PreparationOptions
     from .training.preparation.prepare import prepare_training as prepare_training
     from .workflows.add_items import add_items as add_items
+    from .workflows.attack import attack as attack
+    from .workflows.attack_result import AttackResult as AttackResult
     from .workflows.audit import AuditResult as AuditResult
     from .workflows.audit import audit as audit
     from .workflows.baseline_registry import BaselineData as BaselineData
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "AttackResult": ".workflows.attack_result",
     "AuditResult": ".workflows.audit",
     "BaselineData": ".workflows.baseline_registry",
     "BenchModel": ".workflows.model_list",
@@ -155,6 +158,7 @@ _EXPORTS = {
     "add_adapter": ".checkpoints.adapters",
     "add_items": ".workflows.add_items",
     "attach_card": ".model_cards.callback",
+    "attack": ".workflows.attack",
     "audit": ".workflows.audit",
     "bench": ".workflows.bench_models",
     "build_index": ".ranking.index.build",

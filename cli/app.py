@@ -31,6 +31,7 @@ COMMANDS = {
     "pretrain": "Pretrain a base on several datasets, for xcat fit --base.",
     "evaluate": "Evaluate a checkpoint on your tables.",
     "audit": "Audit lists for popularity bias, exposure and user groups.",
+    "attack": "Attack a checkpoint's data, defend it, and measure both.",
     "bench": "Compare several models on one test split, over seeds.",
     "review": "Approve or block items that the content policy found.",
     "catalogue": "Add items to a checkpoint by their texts, without training.",

@@ -188,16 +188,9 @@ class _Measurement:
     """Trains and measures; tables that are the same are measured once."""
 
     def __init__(
-        self,
-        old: XCatRecommender,
-        rows: Dataset,
-        promoted: Sequence[str],
-        k: int,
-        start: Start,
-        epochs: float,
-        seed: int,
+        self, old: XCatRecommender, rows: Dataset, promoted: Sequence[str], k: int, training: dict[str, Any]
     ) -> None:
-        self.old, self.rows, self.k, self.start, self.epochs, self.seed = old, rows, k, start, epochs, seed
+        self.old, self.rows, self.k, self.training = old, rows, k, training
         self.targets = old.vocabulary.encode(list(promoted)).tolist()
         self.known: dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] = {}
 

@@ -102,8 +102,8 @@ def fake_events(
     """Events of fake users who promote target items.
 
     A fake user has the times, types and number of the training events of a real user, drawn at random, so these say
-    nothing. Up to half of the events are targets, drawn at random for each user, and never the latest two, unless the
-    events have a column `split`. Ratings are the highest ones.
+    nothing. Up to half of the events are targets, drawn at random for each user, and never the latest two, unless a
+    column `split` states which events are held out. Ratings are the highest ones.
 
     Args:
         items: Validated items table.
@@ -132,7 +132,7 @@ def fake_events(
         raise ValueError("targets is empty; give the id of at least one item")
     draw = np.random.default_rng(seed)
     pool = item_pool(items, events, targets)
-    held_out = 0 if "split" in events.columns else _HELD_OUT
+    held_out = 0 if _is_split(events) else _HELD_OUT
     made = []
     for name, template in zip(_new_names(events, users, draw), _templates(events, users, draw), strict=True):
         profile = _profile(pool, kind, targets, template.height, held_out, draw)
@@ -164,8 +164,8 @@ def _profile(
 def _templates(events: pl.DataFrame, count: int, draw: np.random.Generator) -> list[pl.DataFrame]:
     """Training events of real users with enough of them, drawn at random, the earliest event first."""
     training = events
-    if "split" in events.columns:
-        training = events.filter(pl.col("split").is_null() | (pl.col("split") == "train"))
+    if _is_split(events):
+        training = events.filter(pl.col("split") == "train")
     training = training.filter(pl.len().over("user_id") >= _LEAST_EVENTS)
     known = training["user_id"].unique().sort()
     if not len(known):
@@ -178,6 +178,11 @@ def _templates(events: pl.DataFrame, count: int, draw: np.random.Generator) -> l
         .partition_by("user_id", maintain_order=True, as_dict=True)
     )
     return [parts[name,] for name in names]
+
+
+def _is_split(events: pl.DataFrame) -> bool:
+    """Whether a column states the split of each event."""
+    return "split" in events.columns and not events["split"].null_count()
 
 
 def _new_names(events: pl.DataFrame, users: int, draw: np.random.Generator) -> list[str]:
