@@ -38,6 +38,9 @@ def audit(
         bool,
         typer.Option("--membership", help="Also measure whether losses tell users of the training."),
     ] = False,
+    text_probes: Annotated[
+        bool, typer.Option("--text-probes", help="Also measure lists with words about gender and origin exchanged.")
+    ] = False,
     causal: Annotated[
         bool, typer.Option("--causal", help="Also measure lists of changed histories, and effects of promotions.")
     ] = False,
@@ -70,7 +73,7 @@ def audit(
         checkpoint, data, output, items=items, events=events, columns=columns, time_format=time_format,
         encoding=encoding, unknown_items=unknown_items, missing_users=missing_users, k=k, draws=draws,
         temperature=temperature, revision=revision, rerank=rerank, explore=explore, causal=causal, card=card,
-        membership=membership, split=split,
+        membership=membership, text_probes=text_probes, split=split,
     )  # fmt: skip
     _show(found)
     if json_output:
@@ -99,6 +102,8 @@ def _show(found: AuditResult) -> None:
         say(f"  {one.remedy}")
     if found.membership is not None:
         say(str(found.membership))
+    for probe in found.text_probes or ():
+        say(str(probe))
     if found.causal is not None:
         _show_causes(found.causal)
     say(f"report: {found.output}/report.html" if found.output is not None else "")

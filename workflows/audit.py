@@ -15,6 +15,7 @@ from ..evaluation.audits.item_exposure import PATIENCE
 from ..evaluation.audits.membership import Membership
 from ..evaluation.audits.model_audit import AuditedUsers, PurposeAudit, audit_purpose, plain
 from ..evaluation.audits.popularity import SHORT_HEAD
+from ..evaluation.audits.text_probes import TextProbe
 from ..evaluation.baseline_names import POPULARITY
 from ..evaluation.purposes import PURPOSES
 from ..evaluation.ranker_evaluation import RankingReport, evaluate_ranker
@@ -35,6 +36,7 @@ from .fit_result import MODEL_NAME
 from .membership_audit import membership_audit
 from .output_folders import AUDIT_FILES, check_audit_folder
 from .read_shop import read_shop
+from .text_probe_audit import text_probe_audit
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -59,6 +61,7 @@ class AuditResult:
         output: Folder of the written files; None for none.
         causal: Importance of the history and effects of promotions; None if they were not asked for.
         membership: Membership inference; None if it was not asked for.
+        text_probes: Changes of lists with exchanged words; None if they were not asked for.
     """
 
     purposes: dict[str, PurposeAudit]
@@ -70,6 +73,7 @@ class AuditResult:
     output: Path | None = field(default=None)
     causal: CausalAudit | None = None
     membership: Membership | None = None
+    text_probes: tuple[TextProbe, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON, as `audit.json` has it."""
@@ -78,6 +82,7 @@ class AuditResult:
             "short_head": SHORT_HEAD, "split": self.data.options.split, "notes": self.data.notes,
             "findings": plain(self.findings), "purposes": plain(self.purposes),
             "causal": plain(self.causal), "membership": plain(self.membership),
+            "text_probes": plain(self.text_probes),
         }  # fmt: skip
 
 
@@ -102,6 +107,7 @@ def audit(
     causal: bool = False,
     card: bool = False,
     membership: bool = False,
+    text_probes: bool = False,
     **options: Any,
 ) -> AuditResult:
     """Audit the lists of a checkpoint, beside popularity, on the test split, like `xcat audit`.
@@ -131,6 +137,7 @@ def audit(
         card: Whether to write the metrics and findings into the card of the checkpoint's folder, in place of those of
             an earlier audit.
         membership: Whether to attack the checkpoint by its losses, to see whether they tell users of the training.
+        text_probes: Whether to measure, too, how lists change if words about gender or origin are exchanged.
         **options: Fields of `PreparationOptions` about events, such as `split`.
 
     Returns:
@@ -167,7 +174,10 @@ def audit(
     )
     findings = strongest_findings(purposes, k)
     attacked = membership_audit(checkpoint, judged.data) if membership else None
-    result = AuditResult(purposes, findings, judged.data, k, draws, temperature, folder, causes, attacked)
+    probes = None
+    if text_probes:
+        probes = _with_rules(checkpoint, rules, k, lambda: text_probe_audit(checkpoint, judged.data, k))
+    result = AuditResult(purposes, findings, judged.data, k, draws, temperature, folder, causes, attacked, probes)
     if folder is not None:
         _write(result, folder, shop.name)
     if place is not None:
@@ -236,6 +246,7 @@ def _write(result: AuditResult, folder: Path, name: str) -> None:
     causal, notes = result.causal, list(result.data.notes)
     history, promotions = (None, None) if causal is None else (causal.history, causal.promotions)
     notes += [] if result.membership is None else [f"M{str(result.membership)[1:]}."]
+    notes += map(str, result.text_probes or ())
     notes += [causal.note] if causal is not None and causal.note else []
     page = audit_page(
         result.purposes, result.k, own=MODEL_NAME, title=f"Audit of XCat on {name}", facts=_facts(result, name),

@@ -95,7 +95,8 @@ def text_vectors(items: pl.DataFrame, wanted: list[str]) -> Any:
 
 
 def _lengths(matrix: Any) -> np.ndarray:
-    return np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    lengths: np.ndarray = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    return lengths
 
 
 def event_likeness(pairs: UserItems, items: pl.DataFrame) -> np.ndarray:
@@ -177,7 +178,8 @@ def _rows_dot(one: Any, rows: np.ndarray, other: Any, places: np.ndarray, block:
         np.asarray(one[rows[at : at + block]].multiply(other[places[at : at + block]]).sum(axis=1)).ravel()
         for at in range(0, len(rows), block)
     ]
-    return np.concatenate([*parts, np.zeros(0)])
+    products: np.ndarray = np.concatenate([*parts, np.zeros(0)])
+    return products
 
 
 def _rows_max(one: Any, rows: np.ndarray, other: Any, places: np.ndarray, block: int = 1 << 16) -> np.ndarray:
@@ -186,7 +188,8 @@ def _rows_max(one: Any, rows: np.ndarray, other: Any, places: np.ndarray, block:
         one[rows[at : at + block]].multiply(other[places[at : at + block]]).max(axis=1).toarray().ravel()
         for at in range(0, len(rows), block)
     ]
-    return np.concatenate([*parts, np.zeros(0)])
+    products: np.ndarray = np.concatenate([*parts, np.zeros(0)])
+    return products
 
 
 def user_features(pairs: UserItems, items: pl.DataFrame) -> np.ndarray:

@@ -16,6 +16,8 @@ from xcat_rec.evaluation.audits.popularity import tail_per_user
 from xcat_rec.evaluation.audits.promotions import promotion_effects
 from xcat_rec.model_cards.audit_card import BEGIN, END
 from xcat_rec.model_cards.causal_section import promotions_section
+from xcat_rec.workflows import text_probe_audit
+from xcat_rec.workflows.checkpoint_evaluation import evaluation_data
 from xcat_rec.workflows.membership_audit import _losses, _without_last
 
 from ..cli.commands import refused, run
@@ -95,6 +97,22 @@ def test_membership_inference_compares_losses_of_the_training_with_held_out_ones
     assert _without_last({"items": [5, 6], "ratings": [1.0, 2.0], "user_id": "u"}) == (
         {"items": [5], "ratings": [1.0], "user_id": "u"}, 6
     )  # fmt: skip
+
+
+def test_text_probes_exchange_words_in_items_and_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_shop(tmp_path / "shop")
+    checkpoint = save_checkpoint(tmp_path / "checkpoint", reads_queries=True)
+    recommender = xcat_rec.load(checkpoint)
+    judged = evaluation_data(recommender, xcat_rec.load_shop(data))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(text_probe_audit.PROBES, "gender", [("tents", "boots")])
+        found = text_probe_audit.text_probe_audit(recommender, judged, 10)[0]
+    assert (found.probe, found.texts, found.changed) == ("gender", "items", 21)
+    assert 0 < found.replaced.mean <= 1 and found.scores.low > 0 and found.difference is not None
+    assert "Words of gender exchanged in 21 items" in str(found)
+    command = ["audit", str(checkpoint), str(data), "--output", str(tmp_path / "out"), "--draws", "0", "--text-probes"]
+    assert [one["probe"] for one in run([*command, "--json"], capsys)["text_probes"]] == ["gender", "origin", "colour"]
+    assert "pairs of queries" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_bad_arguments_are_refused(
