@@ -51,10 +51,10 @@ def text_probe_audit(
             after = _scores(changed, rows)
             values = _compared(before, after, rows, k)
             deviations = _deviation(before, after)[:, items].mean(dim=1)
-            ndcg = [_ndcg(scores, rows, k) for scores in (after, before)]
+            changed_ndcg, ndcg = (_ndcg(scores, rows, k) for scores in (after, before))
             found.append(TextProbe(
                 probe, "items", len(items), confidence_interval(values), confidence_interval(deviations.numpy()),
-                paired_bootstrap(*ndcg),
+                paired_bootstrap(changed_ndcg, ndcg),
             ))  # fmt: skip
     if recommender.model.model.asks is not None:
         found += [_queries(recommender, rows, probe, pairs, k) for probe, pairs in QUERIES.items()]

@@ -118,7 +118,8 @@ def _likeness(pairs: UserItems, vectors: Any) -> np.ndarray:
 
 def _others(pairs: UserItems) -> np.ndarray:
     """(pairs,) other items of the user, at least 1."""
-    return np.maximum(_sizes(pairs)[pairs.user] - 1, 1)
+    others: np.ndarray = np.maximum(_sizes(pairs)[pairs.user] - 1, 1)
+    return others
 
 
 def ties_without_likeness(together: Any, vectors: Any, counts: np.ndarray) -> Any:
