@@ -9,7 +9,8 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import NamedTuple
 
-from .folding import HAN, masked_words, plain_text, revealed_texts, spread_runs, words_joined, words_of
+from ..text.hidden_characters import HAN
+from .folding import masked_words, plain_text, revealed_texts, spread_runs, words_joined, words_of
 
 FILES = ("english.txt", "chinese.txt")
 """Lists of the package, in the folder `lists`."""
