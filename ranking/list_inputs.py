@@ -12,7 +12,7 @@ from ..modeling_xcat.configuration_xcat import XCatConfig
 NOT_USED = "Age, gender, origin, place and the price that you paid are not inputs of the model."
 OFF = (
     "With profile off, the list is the same for everybody: popular items, or those of the query. No event is read or "
-    "stored for it."
+    "stored for it, so items that you had or hid may be in it."
 )
 """The option without profiling (article 38)."""
 

@@ -125,6 +125,14 @@ class LiveCatalogue(LivePolicy):
             untold = [one for one in report.problems if one.kind != "no_title"]  # a known item keeps its title
             return replace(added, notes=tuple(map(str, untold)))
 
+    def is_deleted(self, item: str) -> bool:
+        """Whether an item of the catalogue is deleted.
+
+        Args:
+            item: Its external id.
+        """
+        return bool(self._index.deleted[int(self.vocabulary.encode([item])[0])])
+
     def delete_items(self, ids: Sequence[str]) -> int:
         """Leave items out of all lists, from the next request on. Histories may still have them.
 

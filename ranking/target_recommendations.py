@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..evaluation.purposes import without_history
-from ..modeling_xcat.arguments_xcat import whole_number
+from ..modeling_xcat.arguments_xcat import truth, whole_number
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.queries_xcat import Queries
 from ..modeling_xcat.ranked_xcat import catalogue_scores
@@ -130,6 +130,7 @@ class TargetRecommender(Snapshots):
         filters: Filters | None = None,
         on_unknown: OnUnknown = "popular",
         explain: bool = True,
+        profile: bool = True,
     ) -> TargetRecommendations:
         """Recommend values of a column of the items, such as brands, to one user.
 
@@ -149,6 +150,8 @@ class TargetRecommender(Snapshots):
             filters: Filters on the summed items; `Filters(exclude_seen=False)` keeps items and values of the history.
             on_unknown: Result for a user without a known item; see `OnUnknown`.
             explain: Whether to find the most probable items of each value, and the reasons of the first of them.
+            profile: False for values that are the same for everybody: popular ones within the filters, or those of the
+                query. Nothing about the user counts, as in `recommend`.
 
         Returns:
             The values, best first.
@@ -165,8 +168,9 @@ class TargetRecommender(Snapshots):
         }  # fmt: skip
         of_one: dict[str, Any] = {name: None if value is None else [value] for name, value in given.items()}
         found = self.recommend_targets_many(
-            [one_history(history)], target, k, **of_one, filters=filters, on_unknown=on_unknown, explain=explain
-        )
+            [one_history(history)], target, k, **of_one, filters=filters, on_unknown=on_unknown, explain=explain,
+            profile=profile,
+        )  # fmt: skip
         return found[0]
 
     @of_one_state
@@ -186,6 +190,7 @@ class TargetRecommender(Snapshots):
         filters: Filters | None = None,
         on_unknown: OnUnknown = "popular",
         explain: bool = True,
+        profile: bool = True,
         batch_size: int = 64,
     ) -> list[TargetRecommendations]:
         """Recommend values of a column to many users; see `recommend_targets`, and `recommend_many` for the lists."""
@@ -194,6 +199,8 @@ class TargetRecommender(Snapshots):
             histories, queries=queries, texts=texts, event_types=event_types, ratings=ratings, timestamps=timestamps,
             event_texts=event_texts,
         )  # fmt: skip
+        if not truth("profile", profile):
+            requests, on_unknown = requests.without_profile(), "popular"
         self._check_texts(requests.texts)
         asked = Queries(self.ranker, self.processor, requests.queries, False)
         requests = replace(requests, queries=asked.read)

@@ -89,9 +89,11 @@ class Sessions:
         """The session of a user, known or new.
 
         Raises:
-            ValueError: If the id is missing or empty.
+            ValueError: If the id is missing or empty, or has a NUL character.
         """
-        return Session(self, _user_id(user))
+        if "\0" in (name := _user_id(user)):
+            raise ValueError("user has a NUL character; leave it out")
+        return Session(self, name)
 
     def delete(self, user: str) -> bool:
         """Delete everything of a user from the log, and the cached states; returns whether there was anything."""
@@ -238,9 +240,11 @@ class Session:
             **options: Arguments of `XCatRecommender.explain` but those of events.
 
         Raises:
-            ValueError: As `XCatRecommender.explain`.
+            ValueError: As `XCatRecommender.explain`; or if the user hid the item.
         """
         events, using = self.events, self.sessions.recommender
+        if Statement("hidden", str(item).strip()) in self.stated:
+            raise ValueError("item was hidden by the user, so no list of the user has it")
         details = _details(events)
         if not using.text_columns:
             details.pop("event_texts", None)

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from .catalogue import ChatCatalogue as ChatCatalogue
     from .dialogue import Understood as Understood
     from .session import ChatSession as ChatSession
-    from .session import ChatTurn as ChatTurn
     from .state import ChatState as ChatState
+    from .turn import ChatTurn as ChatTurn
 
 _EXPORTS = {
     "ChatSession": ".session",  # a dialogue with one customer
-    "ChatTurn": ".session",  # result of one turn
+    "ChatTurn": ".turn",  # result of one turn
     "Understood": ".dialogue",  # wishes and limits in force
     "ChatState": ".state",  # a dialogue as plain values, to go on with it
     "ChatCatalogue": ".catalogue",  # what dialogues about one catalogue share

@@ -31,7 +31,7 @@ class ChatCatalogue:
     """
 
     def __init__(self, recommender: XCatRecommender, support_log: TableSource | None = None) -> None:
-        self.recommender = recommender.snapshot()
+        self.recommender, self.source = recommender.snapshot(), support_log
         self.words = CatalogueWords(self.recommender.vocabulary)
         self.allowed = AllowedItems(self.recommender.vocabulary, self.words)
         self.support_log = None if support_log is None else SupportLog(self.recommender, support_log)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from .reading import Reading, asks_for_service, read_turn
 from .shop_language import by_meaning
 from .state import ChatState
 from .text_tokens import MAX_CHARACTERS, folded_text, is_chinese
+from .turn import ChatTurn
 
 if TYPE_CHECKING:
     from ...tokenization.sources.generic import TableSource
@@ -34,39 +35,12 @@ _NAMED_SHARE = 0.1
 """Share of the items of a category with the wanted part of its name in their titles, for the part to be a noun."""
 
 
-@dataclass(frozen=True)
-class ChatTurn:
-    """Result of one turn.
-
-    Args:
-        understood: The wishes and limits in force.
-        recommendations: Items of the catalogue, best first; empty if the session asks back.
-        answer: The answer, in the customer's language; never empty.
-        prices: Price of each recommended item, None if unknown.
-    """
-
-    understood: Understood
-    recommendations: Recommendations
-    answer: str
-    prices: tuple[float | None, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert to plain values, for JSON: `understood`, `recommendations` and `answer`."""
-        return {
-            "understood": self.understood.to_dict(),
-            "recommendations": [
-                item.to_dict() | {"words": list(item.words), "price": price}
-                for item, price in zip(self.recommendations, self.prices, strict=True)
-            ],
-            "answer": self.answer,
-        }
-
-
 class ChatSession:
     """A dialogue with one customer, in English or Chinese.
 
     It reads what is wanted (category, brand, other words), what is not, and price limits, and keeps them over the
-    turns. Limits and exclusions are filters. Answers are templates that name items of the catalogue only.
+    turns. Limits and exclusions are filters. Answers are templates that name items of the catalogue only. Each turn
+    goes by the items and the content policy that the recommender has then.
 
     Args:
         recommender: The recommender.
@@ -96,20 +70,29 @@ class ChatSession:
         if isinstance(history, str):
             raise ValueError("history is a list of item ids; got a plain string, so put it into a list")
         self.k, self.history = whole_number("k", k), list(history)
-        catalogue = catalogue or ChatCatalogue(recommender, support_log)
-        self.recommender = recommender = catalogue.recommender
-        self._words, self._log, self._ids = catalogue.words, catalogue.support_log, catalogue.ids
-        self._language, self._examples = catalogue.language, catalogue.examples
-        used, own = recommender.ranker.filter, recommender.vocabulary.encode(self.history).tolist()
-        wanted = Filters(conditions=filters)
-        listable = used.hide(wanted, [own]).of_user(0).cpu().numpy()[NUM_SPECIAL_ROWS:]
-        self._allowed = catalogue.allowed.within(listable)
-        self._bought = np.zeros(recommender.vocabulary.num_items, dtype=bool)
-        rows = recommender.vocabulary.encode(self.history)
-        self._bought[rows[rows >= NUM_SPECIAL_ROWS] - NUM_SPECIAL_ROWS] = True
+        self._original, self._filters = recommender, filters
+        self._use(catalogue := catalogue or ChatCatalogue(recommender, support_log))
         begun = (state or ChatState()).known(catalogue)
         self._state, self._shown = begun.understood, begun.shown
         self._proposal, self._noted = begun.proposal, begun.noted
+
+    def _use(self, catalogue: ChatCatalogue) -> None:
+        """Answer from a catalogue from now on."""
+        self._catalogue, self.recommender = catalogue, catalogue.recommender
+        self._words, self._log, self._ids = catalogue.words, catalogue.support_log, catalogue.ids
+        self._language, self._examples = catalogue.language, catalogue.examples
+        vocabulary = self.recommender.vocabulary
+        rows = vocabulary.encode(self.history)
+        hidden = self.recommender.ranker.filter.hide(Filters(conditions=self._filters), [rows.tolist()])
+        self._allowed = catalogue.allowed.within(hidden.of_user(0).cpu().numpy()[NUM_SPECIAL_ROWS:])
+        self._bought = np.zeros(vocabulary.num_items, dtype=bool)
+        self._bought[rows[rows >= NUM_SPECIAL_ROWS] - NUM_SPECIAL_ROWS] = True
+
+    def _follow(self) -> None:
+        """Take over items, decisions and policy that have changed since the last turn."""
+        self._original.follow()
+        if not self._catalogue.is_current(self._original):
+            self._use(ChatCatalogue(self._original, self._catalogue.source))
 
     @property
     def understood(self) -> Understood:
@@ -132,6 +115,7 @@ class ChatSession:
         """
         if not isinstance(text, str):
             raise ValueError(f"text is a value of type {type(text).__name__}; give a text")
+        self._follow()
         folded = folded_text(text)
         chinese = is_chinese(folded)
         lexicon = {True: CHINESE, False: ENGLISH, None: CHINESE if self._state.language == "zh" else ENGLISH}[chinese]

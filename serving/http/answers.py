@@ -64,7 +64,7 @@ class ItemsAnswer(BaseModel):
 
     items: int
     new: int
-    catalogue: int
+    catalogue: int = Field(description="Items that lists can have now; deleted ones are not among them.")
     notes: list[str] = Field([], description="Values that could not be used, such as a price in words.")
 
 
@@ -124,7 +124,7 @@ class InfoAnswer(BaseModel):
 
     checkpoint: str
     fingerprint: str
-    items: int
+    items: int = Field(description="Items that lists can have; deleted ones are not among them.")
     index: str = Field(description="Kind of the index.")
     settings: dict[str, Any] = Field(description="Without secrets.")
 

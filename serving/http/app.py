@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from ... import __version__
+from .documentation import documentation
 from .engine import Engine
 from .errors import ServiceError
 from .gate import Gate, Gates
@@ -55,12 +56,16 @@ def create_app(engine: Engine) -> FastAPI:
         await gates.close(settings.drain)
         engine.close()
 
-    app = FastAPI(title="xcat-rec", version=__version__, description=_ABOUT, lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="xcat-rec", version=__version__, description=_ABOUT, lifespan=lifespan, redirect_slashes=False,
+        docs_url=None, redoc_url=None,
+    )  # fmt: skip
     if keys:
         app.openapi = partial(_with_keys, app)  # type: ignore[method-assign]
     router = Routes(engine, gates, telemetry).router
     app.include_router(router)
-    app.state.routes = router.routes
+    app.include_router(pages := documentation("xcat-rec"))
+    app.state.routes = [*router.routes, *pages.routes]
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)

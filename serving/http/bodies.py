@@ -17,15 +17,17 @@ from pydantic import (
     Tag,
 )
 
+from .ids import MOST_OF_ID, checked_id
+
 
 def _stripped(given: str) -> str:
-    """An id as the logs store it; Python strips more characters than pydantic."""
+    """An id of a path as the logs store it, also one that is no longer taken, so that its user can be deleted."""
     if not given.strip():
         raise ValueError("an id is empty; give one")
     return given.strip()
 
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(_stripped)]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MOST_OF_ID), AfterValidator(checked_id)]
 _PathId = Annotated[str, StringConstraints(min_length=1), AfterValidator(_stripped)]
 ItemInPath = Annotated[_PathId, Path(description="Its id, percent-encoded; slashes may stay.", examples=["1082185"])]
 UserInPath = Annotated[_PathId, Path(description="Its id, percent-encoded; slashes may stay.", examples=["anna"])]
@@ -50,13 +52,24 @@ class ListOptions(Body):
     cross_category: bool = Field(False, description="Only categories that are new to the customer.")
     only_categories: list[str] | None = Field(None, max_length=1000)
     exclude_categories: list[str] = Field([], max_length=1000)
+    only_items: list[Id] | None = Field(
+        None, max_length=10_000, description="Ids of the items to recommend from, such as those in stock."
+    )
     allow_sensitive: list[str] = Field(
         [], max_length=100, description="Sensitive categories that are allowed.", examples=[["alcohol"]]
     )
     profile: bool = Field(
-        True, description='False or "off": the same list for everybody; no events are read, and nothing is logged.'
+        True,
+        description='False or "off": the same list for everybody, so items that the user had or hid may be in it. '
+        "No events are read, and nothing is logged.",
     )
-    explain: bool = Field(True, description="Give the events that carry each item.")
+    cold_boost: float | None = Field(
+        None,
+        description="Added to the scores of items without purchases in the training, in place of the checkpoint's.",
+    )
+    explain: bool | Literal["history", "query"] = Field(
+        True, description="Give the events that carry each item, and the words of the query; or one of both."
+    )
     log: bool = Field(True, description="Log the list, so that reactions can refer to it.")
 
 

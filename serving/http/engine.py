@@ -23,9 +23,11 @@ from .chats import Chats
 from .errors import InvalidRequestError, UnknownError
 from .events import append_events
 from .lists import Deployment, MadeList, impression_of, make_lists
+from .posted_items import check_items
 from .settings import ServeSettings, folder_or_url
 from .shared_folder import SharedFolder
 from .watched_index import WatchedIndex, stamp_of
+from .wording import with_fields, with_limits
 
 logger = logging.getLogger(__name__)
 _LOOK_EVERY = 0.5
@@ -101,7 +103,7 @@ class Engine:
                 self._announced = told
                 try:
                     self._current = self._deployed(told.checkpoint, _index(told.index_folder))
-                except (OSError, ValueError) as error:
+                except Exception as error:  # whatever it is, the thread goes on
                     logger.error("the checkpoint of the service cannot be loaded, so the old one stays: %s", error)
 
     def swap(self, checkpoint: str, index: str | None = None) -> Deployment:
@@ -195,7 +197,7 @@ class Engine:
         told, found = turn.to_dict(), turn.recommendations
         answer = {
             "impression_id": None, "checkpoint": now.fingerprint, "basis": found.basis if found else "none",
-            "notes": list(found.notes) if found else [], **told, "state": state.to_dict(),
+            "notes": [with_limits(note) for note in found.notes] if found else [], **told, "state": state.to_dict(),
         }  # fmt: skip
         if found and request["log"]:
             made = {"history": history, "filters": request["filters"], "chat": told["understood"]}
@@ -227,11 +229,14 @@ class Engine:
         """Recommend to somebody whose only event is an item.
 
         Raises:
-            UnknownError: If the item is not in the catalogue.
+            UnknownError: If the item is not in the catalogue, or deleted.
             InvalidRequestError: If a value cannot be used.
         """
-        if self.current.recommender.unknown_items([[item]])[0]:
+        recommender = self.current.recommender
+        if recommender.unknown_items([[item]])[0]:
             raise UnknownError("item_id is not in the catalogue")
+        if recommender.is_deleted(item):
+            raise UnknownError("item_id is deleted; add the item again with POST /items")
         return self.recommend([{"history": [item], "k": k, "filters": filters, "explain": False, "log": False}])[0]
 
     def add_items(self, items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -240,6 +245,7 @@ class Engine:
         Raises:
             InvalidRequestError: If a value cannot be used.
         """
+        check_items(items, self.current.recommender)
         columns = sorted({name for item in items for name in item})
         table = {name: [item.get(name) for item in items] for name in columns}
         now = self.current
@@ -248,8 +254,10 @@ class Engine:
                 added = now.recommender.add_items(table)
         except (ValueError, TypeError, PolarsError, ArrowException) as error:
             raise InvalidRequestError(str(error)) from error
-        size = now.recommender.vocabulary.num_items
-        return {"items": len(items), "new": added.new, "catalogue": size, "notes": list(added.notes)}
+        notes = [with_fields(note) for note in added.notes]
+        if added.untitled:
+            notes.append(f"{added.untitled:,} new items have no title, so lists go by their other columns")
+        return {"items": len(items), "new": added.new, "catalogue": now.recommender.index.num_items, "notes": notes}
 
     def delete_items(self, ids: list[str]) -> int:
         """Leave items out of all later lists; returns how many were in them before.
@@ -262,7 +270,7 @@ class Engine:
             with self._changing(now):
                 return now.recommender.delete_items(ids)
         except ValueError as error:
-            raise UnknownError(str(error)) from error
+            raise UnknownError(with_fields(str(error))) from error
 
     def _changing(self, now: Deployment) -> AbstractContextManager[None]:
         """A block in which the items of a deployment are changed, for all processes of the service.
@@ -311,7 +319,7 @@ class Engine:
         return {
             "checkpoint": now.checkpoint,
             "fingerprint": now.fingerprint,
-            "items": now.recommender.vocabulary.num_items,
+            "items": now.recommender.index.num_items,
             "index": now.recommender.index.kind,
             "settings": self.settings.public(),
         }

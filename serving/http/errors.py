@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .wording import with_fields
+
 
 class ServiceError(Exception):
     """An error that is answered with its own status.
@@ -33,6 +35,9 @@ class InvalidRequestError(ServiceError):
     """A value of the request cannot be used."""
 
     kind, status = "invalid", 422
+
+    def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(with_fields(message), headers)
 
 
 class UnauthorizedError(ServiceError):

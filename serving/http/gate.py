@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, TypeVar
@@ -290,5 +291,5 @@ def _hand_over(loop: asyncio.AbstractEventLoop, results: Sequence[tuple[_Job, An
                 else:
                     job.future.set_result(result)
 
-    if not loop.is_closed():
+    with suppress(RuntimeError):  # it has been closed, maybe just now
         loop.call_soon_threadsafe(settle)

@@ -11,6 +11,7 @@ from uuid import uuid4
 from ...modeling_xcat.conditions_xcat import conditions_of
 from ..feedback import Impression
 from .errors import InvalidRequestError
+from .wording import with_fields
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +132,7 @@ def _answer(now: Deployment, found: Recommendations) -> dict[str, Any]:
         "impression_id": None,
         "checkpoint": now.fingerprint,
         "basis": found.basis,
-        "notes": list(found.notes),
+        "notes": [with_fields(note) for note in found.notes],
         "recommendations": [item.to_dict() for item in found],
     }
 

@@ -42,7 +42,7 @@ def serve(
     Example (not run: it does not return):
         serve("CKPT", ServeSettings(port=8000, store="sqlite:///state.db"))
     """
-    check_packages("the service", ["fastapi", "uvicorn", "prometheus_client", "orjson"], "serve")
+    check_packages("the service", ["fastapi", "fastapi_offline", "uvicorn", "prometheus_client", "orjson"], "serve")
     chosen = ServeSettings.from_environment({}) if settings is None else settings
     with listening(chosen.host, chosen.port) as listener:
         host, port = listener.getsockname()[:2]

@@ -72,3 +72,13 @@ def test_the_service_reads_and_writes_no_event(tmp_path: Path) -> None:
         assert client.post("/recommend", json={"user_id": "anna", "k": 5}).json()["basis"] == "history" and asked
     with sqlite3.connect(store) as base:
         assert base.execute("SELECT count(*) FROM impressions").fetchone() == (1,)
+
+
+def test_brands_without_a_profile_are_the_same_for_everybody() -> None:
+    own = recommender("off")
+    for options in ({}, {"query": "boots number 12"}):
+        lists = [own.recommend_targets(history, "brand", 3, profile=False, **options) for history in HISTORIES]
+        shown = [json.dumps([[one.name, one.probability] for one in found]) for found in lists]
+        assert len(set(shown)) == 1 and lists[0]
+    with pytest.raises(ValueError, match="profile is None; give True or False"):
+        own.recommend_targets(OTHERS, "brand", profile=None)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.chat.session import ChatSession
 
 from .shops import CHINESE_ITEMS, ENGLISH_ITEMS, heard, recommender, recommender_of, session
@@ -339,3 +340,16 @@ def test_a_turn_is_quick() -> None:
     finally:
         del chat.recommender.recommend  # type: ignore[method-assign]
     assert np.isfinite(len(calls))
+
+
+def test_a_dialogue_follows_the_items_and_the_policy_of_the_recommender() -> None:
+    own = XCatRecommender(recommender().model, recommender().processor)
+    chat = ChatSession(own, k=10)
+    assert {item.item_id for item in chat.say("tents").recommendations} == {"C1", "C2", "C3", "C4"}
+    own.policy = {"outcomes": {"green": "blocked"}, "words": {"green": ["green"]}}
+    green = {"C3"}
+    assert {item.item_id for item in chat.say("tents").recommendations} == {"C1", "C2", "C3", "C4"} - green
+    own.policy = "off"
+    own.delete_items(["C1"])
+    assert {item.item_id for item in chat.say("tents, not blue").recommendations} == {"C3", "C4"}
+    assert chat.understood.categories, "the dialogue goes on"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from xcat_rec.serving.http.errors import ClientGoneError, OverloadedError, UnavailableError
-from xcat_rec.serving.http.gate import Gate, Timing
+from xcat_rec.serving.http.gate import Gate, Timing, _hand_over, _Job
 
 
 class Blocked:
@@ -31,6 +31,24 @@ async def until(condition: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.005)
     raise AssertionError("the condition never held")
+
+
+def test_a_loop_that_closes_at_this_moment_is_no_error_of_the_thread() -> None:
+    class Closing(asyncio.SelectorEventLoop):
+        """A loop that was closed after somebody asked whether it is."""
+
+        asked = False
+
+        def is_closed(self) -> bool:
+            before, self.asked = self.asked, True
+            return before and super().is_closed()
+
+    loop = Closing()
+    job = _Job(list, None, Timing(), loop, loop.create_future())
+    loop.close()
+    loop.asked = False
+    _hand_over(loop, [(job, "result")])
+    assert not job.future.done()
 
 
 def test_requests_beyond_those_that_may_wait_are_refused_at_once() -> None:
