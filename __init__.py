@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .ranking.sessions.session import Session as Session
     from .ranking.sessions.session import Sessions as Sessions
     from .serving.chat.session import ChatSession as ChatSession
-    from .serving.chat.session import ChatTurn as ChatTurn
+    from .serving.chat.turn import ChatTurn as ChatTurn
     from .serving.client.client import XCatClient as XCatClient
     from .serving.http.run import serve as serve
     from .serving.http.settings import ServeSettings as ServeSettings
@@ -110,7 +110,7 @@ _EXPORTS = {
     "BenchResult": ".workflows.bench_models",
     "ClickOptions": ".tokenization.sequences.click_options",
     "ChatSession": ".serving.chat.session",
-    "ChatTurn": ".serving.chat.session",
+    "ChatTurn": ".serving.chat.turn",
     "Filters": ".modeling_xcat.filters_xcat",
     "FitResult": ".workflows.fit_result",
     "ForgetResult": ".workflows.forget",

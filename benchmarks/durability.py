@@ -1,11 +1,12 @@
 """What `xcat serve` keeps and shows, under load, kills, exchanged checkpoints, and a store that is gone.
 
-    python benchmarks/durability.py CKPT --checks reads,exclusions,items,kills,swaps,store --json
+    python benchmarks/durability.py CKPT --checks reads,exclusions,items,kills,starts,swaps,store --json
 
 * reads: an event is in the next list of its user
 * exclusions: lists have no item that was bought, hidden or deleted
 * items: a posted item is in the next list
 * kills: the process is killed under load; no acknowledged event is lost or doubled
+* starts: seconds until a killed service is ready again, with a full store and with an empty one, in turn
 * swaps: checkpoints are exchanged under load; each list is that of the checkpoint that it names
 * store: the file of the store is moved away, and the disk is full; then both are as before
 
@@ -234,6 +235,34 @@ def check_kills(checkpoint: str, kills: int, stored: int = STORED, each: int = 4
         }  # fmt: skip
 
 
+def processor_seconds(process: int) -> float:
+    """Processor time of a running process (Linux), in all its threads."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def check_starts(checkpoint: str, starts: int, stored: int = STORED) -> dict[str, Any]:
+    """Kill a service that has just stored an event, and start it again, with a full store and with an empty one."""
+    items = XCatRecommender.from_pretrained(checkpoint).vocabulary.column("item_id").to_pylist()
+    seconds: dict[str, list[float]] = {"full": [], "empty": []}
+    used: dict[str, list[float]] = {"full": [], "empty": []}
+    with tempfile.TemporaryDirectory() as folder:
+        fill(Path(folder, "full.db"), stored, items)
+        for _ in range(starts + 1):  # the first start of each reads the files of the packages
+            for kind in seconds:
+                service = Service(checkpoint, Path(folder, f"{kind}.db"))
+                seconds[kind].append(service.seconds)
+                used[kind].append(processor_seconds(service.process.pid))
+                service.client.add_event("u", items[0])
+                service.kill()
+    found: dict[str, Any] = {"starts": starts, "stored_events": stored}
+    for kind in seconds:
+        for name, values in (("seconds_to_ready", seconds[kind][1:]), ("processor_seconds", used[kind][1:])):
+            found[f"{name}_{kind}"] = round(sorted(values)[len(values) // 2], 2)
+            found[f"{name}_{kind}_worst"] = round(max(values), 2)
+    return found
+
+
 def other_weights(checkpoint: str, folder: Path) -> str:
     """A copy of a checkpoint whose id embeddings are other ones."""
     model, processor = load_base(checkpoint)
@@ -328,6 +357,7 @@ CHECKS: dict[str, Callable[[str, float], dict[str, Any]]] = {
     "exclusions": lambda checkpoint, scale: check_exclusions(checkpoint, round(100_000 * scale)),
     "items": lambda checkpoint, scale: check_items(checkpoint, max(1, round(100 * scale))),
     "kills": lambda checkpoint, scale: check_kills(checkpoint, max(2, round(20 * scale)), round(STORED * scale)),
+    "starts": lambda checkpoint, scale: check_starts(checkpoint, max(2, round(10 * scale)), round(STORED * scale)),
     "swaps": lambda checkpoint, scale: check_swaps(checkpoint, max(2, round(20 * scale))),
     "store": lambda checkpoint, scale: check_store(checkpoint, max(1, round(3 * scale))),
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..serving.chat.session import ChatTurn
+    from ..serving.chat.turn import ChatTurn
 
 _LEAVE = {"quit", "exit", "bye", "goodbye", "退出", "再见", "拜拜"}
 

@@ -15,6 +15,8 @@ OBJECTIVES = ["auto", "softmax", "sampled_softmax", "gbce", "bpr_max", CLOZE]
 """Lists, because other packages add their own names; see `registry_xcat`."""
 SCORINGS = ("cosine", "dot")
 REPEATS = ("off", "jointly", "apart")
+MOST_LOGIT_ADJUSTMENT = 100
+"""Largest strength of a logit adjustment, in training and as a rule; beyond it the scores count for nothing."""
 TEXT_POOLINGS = ("mean", "cls", "max", "lasttoken")
 
 

@@ -10,6 +10,8 @@ from ..evaluation.more_metrics import metric_names
 from ..evaluation.purposes import DISCOVER, DISCOVER_SLICES
 from ..evaluation.recommendation_ranking.ranking_metrics import COVERAGE
 from ..evaluation.slices import SLICE_NAMES
+from ..modeling_xcat.arguments_xcat import finite_number
+from ..modeling_xcat.limits_xcat import MOST_LOGIT_ADJUSTMENT
 from ..tokenization.text.precision import check_precision
 
 
@@ -65,6 +67,13 @@ def check_numbers(args: Any) -> None:
         raise ValueError(f"metric_ks is {args.metric_ks}; give at least one cut-off, each 1 or more")
     if args.new_category_weight <= 0:
         raise ValueError(f"new_category_weight is {args.new_category_weight}; give a positive number, such as 2")
+    if not 0 <= finite_number("logit_adjustment", args.logit_adjustment) <= MOST_LOGIT_ADJUSTMENT:
+        raise ValueError(
+            f"logit_adjustment is {args.logit_adjustment}; give 0 for none, or a number up to "
+            f"{MOST_LOGIT_ADJUSTMENT}, such as 0.2"
+        )
+    for name in ("exposure_weight", "group_gap_weight", "flagged_weight", "propensity_power", "propensity_clip"):
+        finite_number(name, getattr(args, name))
     for name in ("exposure_weight", "group_gap_weight", "flagged_weight"):
         if getattr(args, name) < 0:
             raise ValueError(f"{name} is {getattr(args, name)}; give 0 for none, or a positive number, such as 0.1")

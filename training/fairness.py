@@ -54,6 +54,28 @@ def fairness_terms(args: XCatTrainingArguments, vocabulary: ItemVocabulary, coun
     )
 
 
+def check_fairness(args: Any, vocabulary: ItemVocabulary) -> None:
+    """Refuse arguments that the catalogue has no column or item for, before anything is computed from it.
+
+    Args:
+        args: The arguments, an `XCatTrainingArguments`.
+        vocabulary: The catalogue.
+
+    Raises:
+        ValueError: As `fairness_terms`.
+    """
+    if args.exposure_weight or args.group_gap_weight:
+        _check_column(args.fairness_column, vocabulary)
+    if args.flagged_weight:
+        flagged_rows(args.flagged, vocabulary)
+
+
+def _check_column(column: str, vocabulary: ItemVocabulary) -> None:
+    if column != LONG_TAIL and column not in vocabulary.table.column_names:
+        names = ", ".join(vocabulary.table.column_names)
+        raise ValueError(f"fairness_column is {column!r}; give {LONG_TAIL}, or a column of the catalogue: {names}")
+
+
 def item_groups(column: str, vocabulary: ItemVocabulary, counts: np.ndarray) -> np.ndarray:
     """Groups of items, -1 for none: values of a column, or popular items and the long tail.
 
@@ -69,9 +91,7 @@ def item_groups(column: str, vocabulary: ItemVocabulary, counts: np.ndarray) -> 
         groups = tail_rows(counts).astype(np.int64)
         groups[:NUM_SPECIAL_ROWS] = -1
         return groups
-    if column not in vocabulary.table.column_names:
-        names = ", ".join(vocabulary.table.column_names)
-        raise ValueError(f"fairness_column is {column!r}; give {LONG_TAIL}, or a column of the catalogue: {names}")
+    _check_column(column, vocabulary)
     return vocabulary.codes(column)[0].astype(np.int64)
 
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from ..checkpoints.adapter_choices import check_groups
 from ..checkpoints.adapters import (
     DEFAULT_GROUPS,
-    add_adapter,
     is_adapter,
     parameter_counts,
     require_peft,
@@ -31,7 +30,7 @@ from ..model_cards.callback import ModelCardCallback, attach_card
 from ..model_cards.card import write_card
 from ..model_cards.card_data import XCatModelCardData
 from ..model_cards.results import overall_limits
-from ..modeling_xcat.hub_xcat import fetched_commit, is_local
+from ..modeling_xcat.hub_xcat import is_local
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, written_whole
@@ -40,9 +39,7 @@ from ..tokenization.progress import quiet_transformers, stage
 from ..tokenization.sequences.click_rows import ClickData
 from ..tokenization.tables.schema import MissingUsers, UnknownItems
 from ..training.arguments import XCatTrainingArguments
-from ..training.preparation.from_base import prepare_from_base
 from ..training.preparation.options import PreparationOptions, PreparedTraining
-from ..training.preparation.prepare import prepare_training
 from ..training.provenance import peak_memory_mb
 from ..training.tasks.next_item import NEXT_ITEM
 from ..training.tasks.task import Task
@@ -51,6 +48,7 @@ from .card_baselines import fit_baselines
 from .click_evaluation import click_fit_notes, compare_clicks
 from .fields import split_fields, take_task_fields
 from .fit_card import begin_card, complete_card
+from .fit_preparation import prepare_fit, ranking_model
 from .fit_request import FitRequest
 from .fit_result import MODEL_NAME, FitResult
 from .input_checks import check_checkpoint, check_fields
@@ -128,7 +126,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     if request.resume:
         check_same_inputs(request.output, inputs, tell)
     tell(f"preparing {request.shop.name} ...")
-    prepared, trained_model, own_catalogue = _prepare(request, options, "bf16" if arguments.bf16 else "fp32", task)
+    prepared, trained_model, own_catalogue = prepare_fit(request, options, arguments, task)
     task = task.for_data(prepared.data)
     parameters = parameter_counts(trained_model)
     _tell_prepared(prepared, task, tell)
@@ -141,7 +139,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         checkpoint = last_checkpoint(request.output) if request.resume else None
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
-    model = _ranking(prepared, task.trained_model(bare_model(trained_model)))
+    model = ranking_model(prepared, task.trained_model(bare_model(trained_model)))
     ranker = XCatRecommender(_as_loaded(trainer, prepared.model), prepared.processor) if task.ranks else None
     reports = {} if ranker is None else _compared(request, ranker, prepared, training, task, tell)
     clicks = {}
@@ -349,37 +347,6 @@ def fit(
         data=os.fspath(data) if isinstance(data, str | os.PathLike) else None, card_baselines=tuple(card_baselines),
     )  # fmt: skip
     return fit_shop(request, tell)
-
-
-def _prepare(
-    request: FitRequest, options: PreparationOptions, precision: str, task: Task
-) -> tuple[PreparedTraining, XCatPreTrainedModel | PeftModel, bool]:
-    """The prepared data, the trained model, and whether the catalogue differs from the base's."""
-    if request.base is None:
-        prepared = prepare_training(request.shop, options, precision, split=task.split, relations=task.counts_events)
-        return prepared, _headed(task, prepared), True
-    prepared, changed = prepare_from_base(
-        request.shop, options, request.base, recount=request.peft is None, split=task.split
-    )
-    if request.peft is None:
-        return prepared, _headed(task, prepared), changed
-    commit = fetched_commit(request.base)
-    adapted = add_adapter(
-        prepared.model, request.peft, request.lora_rank, request.lora_targets, base=request.base, revision=commit
-    )
-    return prepared, adapted, changed
-
-
-def _headed(task: Task, prepared: PreparedTraining) -> XCatPreTrainedModel:
-    """The model of the task, in place of the prepared one if it ranks too."""
-    return _ranking(prepared, task.for_data(prepared.data).new_model(prepared.model))
-
-
-def _ranking(prepared: PreparedTraining, model: XCatPreTrainedModel) -> XCatPreTrainedModel:
-    """The model, which becomes the prepared one if it ranks."""
-    if isinstance(model, XCatForNextItem):
-        prepared.model = model
-    return model
 
 
 def _save(outcome: FitResult, card: XCatModelCardData | None) -> None:

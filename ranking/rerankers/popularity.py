@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ...modeling_xcat.arguments_xcat import finite_number, whole_number
+from ...modeling_xcat.limits_xcat import MOST_LOGIT_ADJUSTMENT
 from ...tokenization.tables.event_times import read_call_times
 from ..rerank import Candidates
 from .diversity import share
@@ -51,11 +52,11 @@ class LogitAdjustment:
 
     Args:
         strength: 0 for no change; 1 removes the whole prior of a calibrated softmax; negative values favour popular
-            items.
+            items. From -100 to 100.
         after: First places that keep their items, because their order decides most of NDCG.
 
     Raises:
-        ValueError: If the strength is not a number, or `after` is not a whole number.
+        ValueError: If the strength is not a number or beyond 100, or `after` is not a whole number.
     """
 
     strength: float = 0.1
@@ -63,6 +64,11 @@ class LogitAdjustment:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strength", finite_number("strength", self.strength))
+        if abs(self.strength) > MOST_LOGIT_ADJUSTMENT:
+            raise ValueError(
+                f"strength is {self.strength:g}; give a number from -{MOST_LOGIT_ADJUSTMENT} to "
+                f"{MOST_LOGIT_ADJUSTMENT}, such as 0.2"
+            )
         object.__setattr__(self, "after", whole_number("after", self.after, 0))
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:

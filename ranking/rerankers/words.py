@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 from ...modeling_xcat.arguments_xcat import listed
@@ -102,8 +103,23 @@ def _rule(word: str) -> Reranker:
     try:
         return RERANKERS[name](*arguments)
     except (TypeError, ValueError) as error:
-        reason = str(error) if isinstance(error, ValueError) else f"{len(arguments)} arguments do not fit"
+        reason = str(error) if isinstance(error, ValueError) else f"give {_form(name)}"
         raise ValueError(f"rerank: {word!r}: {reason}") from None
+
+
+def _form(name: str) -> str:
+    """The form of a rule, with what may be left out in brackets.
+
+    Example:
+        >>> _form("share"), _form("mmr")
+        ('share=GROUP:SHARE[:WITHIN]', 'mmr[=DIVERSITY]')
+    """
+    form, mark = name, "="
+    for argument in signature(RERANKERS[name]).parameters.values():
+        part = mark + argument.name.upper()
+        form += part if argument.default is argument.empty else f"[{part}]"
+        mark = ":"
+    return form
 
 
 def _split(text: str, separator: str) -> list[str]:

@@ -221,6 +221,20 @@ class FeedbackLog:
         """Counts of the lists and reactions."""
         return summary_of(self._rows)
 
+    def keep_latest(self, count: int) -> int:
+        """Delete all lists but the latest ones, and the reactions to them; returns how many lists were deleted.
+
+        Args:
+            count: Lists that are kept.
+        """
+        last = "SELECT coalesce(max(rowid), 0) - ? FROM impressions"
+        with self._lock, transaction(self._base) as base:
+            (end,) = base.execute(last, (count,)).fetchone()
+            base.execute(
+                "DELETE FROM reactions WHERE impression IN (SELECT id FROM impressions WHERE rowid <= ?)", (end,)
+            )
+            return base.execute("DELETE FROM impressions WHERE rowid <= ?", (end,)).rowcount
+
     def delete(self, user: str) -> bool:
         """Delete the lists of a user and the reactions to them; returns whether there were any.
 

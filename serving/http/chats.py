@@ -6,8 +6,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from ..chat.catalogue import ChatCatalogue
-from ..chat.session import ChatSession, ChatTurn
+from ..chat.session import ChatSession
 from ..chat.state import ChatState
+from ..chat.turn import ChatTurn
 from .errors import InvalidRequestError
 
 if TYPE_CHECKING:

@@ -29,6 +29,8 @@ from .traffic import RouteTraffic, metrics_of, read_traffic
 
 FOUND, AGAIN, NEW, LISTED = 6, 6, 10, 8
 """Items per search, in "buy again", in "new for you", and in the tables of the operator."""
+KEPT_LISTS, _LOOK_EVERY = 100_000, 1_000
+"""Lists that the page keeps in its memory, the latest ones, and lists after which the older ones are forgotten."""
 MOST_PICKED = 200
 """Items of a history that the page keeps, the latest ones."""
 WIDTHS = (720, 300)
@@ -151,7 +153,8 @@ class Desk:
         self.gate = Gate(settings.workers, settings.max_waiting, settings.timeout)
         self.telemetry = Telemetry(self.gate)
         assert isinstance(self.engine.feedback, FeedbackLog)  # that of a store in memory
-        self.log = self.engine.feedback
+        self.log = self._own = self.engine.feedback
+        self._logged = 0
         if self.sources.log is not None:
             self.log = FeedbackLog(self.sources.log, reading=True)
         self.recommender = self.engine.current.recommender
@@ -223,7 +226,16 @@ class Desk:
             "history": visit.history, "k": NEW, "explore": wanted.explore, "filters": _without(recommender, visit),
             "cross_category": wanted.only_new and bool(recommender.vocabulary.categories), "log": log,
         }  # fmt: skip
-        return engine.recommend([request | wish_of(recommender, wanted.wish)])[0]
+        found = engine.recommend([request | wish_of(recommender, wanted.wish)])[0]
+        if log:
+            self._limit()
+        return found
+
+    def _limit(self) -> None:
+        """Count a logged list, and now and then forget the oldest ones, so that the memory of the page is bounded."""
+        self._logged += 1
+        if self._logged % _LOOK_EVERY == 0:
+            self._own.keep_latest(KEPT_LISTS)
 
     def compared(self, visit: Visit, wanted: Wanted) -> tuple[dict[str, Any], dict[str, Any]]:
         """The list of each checkpoint for the same history; neither is logged.
@@ -265,7 +277,10 @@ class Desk:
         shown = next((one for one in lists if item in {got["item_id"] for got in one["recommendations"]}), None)
         if shown is None:
             return
-        new = self.engine.feedback.react(Reaction(shown["impression_id"], item, kind, int(time.time())))
+        try:
+            new = self.engine.feedback.react(Reaction(shown["impression_id"], item, kind, int(time.time())))
+        except ValueError:  # the list is older than those that are kept
+            return
         self.telemetry.event("accepted" if new else "duplicate")
 
     def say(self, visit: Visit, message: str) -> None:
@@ -279,6 +294,8 @@ class Desk:
             "filters": _without(self.recommender, visit), "log": True,
         }  # fmt: skip
         answer = self.engine.chat(request)
+        if answer["impression_id"] is not None:
+            self._limit()
         self.telemetry.turn(answer["understood"]["request"], answer["understood"]["language"])
         visit.state = answer["state"]
         answer["in_force"] = shown_state(ChatState.from_dict(answer["state"]).understood)

@@ -9,12 +9,14 @@ import pyarrow as pa
 import pytest
 import torch
 
+import xcat_rec
 from xcat_rec.evaluation.propensities import inverse_propensities
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.arguments import XCatTrainingArguments
-from xcat_rec.training.fairness import fairness_terms
+from xcat_rec.training.fairness import check_fairness, fairness_terms
 
+from ..tiny_shop import shop
 from .test_trainer import prepared, trainer_of
 
 CATALOGUE = ItemVocabulary(
@@ -58,6 +60,10 @@ def test_terms_by_hand(tmp_path: Path) -> None:
         ({"propensity_clip": 0.5}, "propensity_clip 0.5"),
         ({"flagged_weight": 1.0}, "give both, or none"),
         ({"flagged": ["a"]}, "give both, or none"),
+        ({"logit_adjustment": -1}, "logit_adjustment is -1; give 0 for none, or a number up to 100"),
+        ({"logit_adjustment": 1e30}, r"logit_adjustment is 1e\+30"),
+        ({"logit_adjustment": float("nan")}, "logit_adjustment is nan"),
+        ({"exposure_weight": float("nan")}, "exposure_weight is nan"),
     ],
 )
 def test_bad_arguments_are_refused(tmp_path: Path, changes: dict[str, object], message: str) -> None:
@@ -79,6 +85,19 @@ def test_bad_arguments_are_refused(tmp_path: Path, changes: dict[str, object], m
 def test_what_the_catalogue_lacks_is_refused(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         fairness_terms(arguments(tmp_path, **changes), CATALOGUE, COUNTS)
+    with pytest.raises(ValueError, match=message):
+        check_fairness(arguments(tmp_path, **changes), CATALOGUE)
+
+
+def test_what_the_catalogue_lacks_is_refused_before_texts_are_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encoded(*_: object, **__: object) -> None:
+        raise AssertionError("texts were encoded")
+
+    monkeypatch.setattr("xcat_rec.training.preparation.prepare.choose_text_encoder", encoded)
+    with pytest.raises(ValueError, match="flagged: 'z' is not an item of the catalogue"):
+        xcat_rec.fit(shop(), tmp_path / "new", flagged=["z"], flagged_weight=1.0)
 
 
 def test_training_with_flagged_items_recommends_them_less(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.serving.chat.session import ChatSession, ChatTurn
+from xcat_rec.serving.chat.session import ChatSession
+from xcat_rec.serving.chat.turn import ChatTurn
 from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training

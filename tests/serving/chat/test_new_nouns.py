@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.serving.chat.session import ChatTurn
+from xcat_rec.serving.chat.turn import ChatTurn
 
 from .shops import ids, last_turn, recommender_of
 

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from xcat_rec.ranking.recommender import XCatRecommender
-from xcat_rec.serving.chat.session import ChatSession, ChatTurn
+from xcat_rec.serving.chat.session import ChatSession
+from xcat_rec.serving.chat.turn import ChatTurn
 
 from .shops import heard, recommender_of, session
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from xcat_rec.serving.chat.catalogue import ChatCatalogue
 from xcat_rec.serving.chat.dialogue import Understood
-from xcat_rec.serving.chat.session import ChatSession, ChatTurn
+from xcat_rec.serving.chat.session import ChatSession
 from xcat_rec.serving.chat.state import LONGEST, ChatState
+from xcat_rec.serving.chat.turn import ChatTurn
 
 from .shops import ids, recommender
 

@@ -120,3 +120,15 @@ def test_a_closed_log_answers_no_more() -> None:
     log.close()
     with pytest.raises(sqlite3.ProgrammingError):
         log.show(SHOWN)
+
+
+def test_only_the_latest_lists_are_kept() -> None:
+    log = FeedbackLog()
+    assert log.keep_latest(3) == 0
+    for number in range(10):
+        log.show(replace(SHOWN, id=f"i{number}", timestamp=99 - number))
+        log.react(Reaction(f"i{number}", "a", "click", number))
+    assert log.keep_latest(10) == 0 and log.keep_latest(3) == 7
+    assert {one.id for one in log.impressions()} == {one.impression for one in log.reactions()} == {"i7", "i8", "i9"}
+    log.show(replace(SHOWN, id="new"))
+    assert log.keep_latest(2) == 2 and {one.id for one in log.impressions()} == {"i9", "new"}
