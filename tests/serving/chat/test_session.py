@@ -351,5 +351,5 @@ def test_a_dialogue_follows_the_items_and_the_policy_of_the_recommender() -> Non
     assert {item.item_id for item in chat.say("tents").recommendations} == {"C1", "C2", "C3", "C4"} - green
     own.policy = "off"
     own.delete_items(["C1"])
-    assert {item.item_id for item in chat.say("tents, not blue").recommendations} == {"C3", "C4"}
+    assert {item.item_id for item in chat.say("tents, not blue").recommendations} == {"C2", "C3", "C4"}
     assert chat.understood.categories, "the dialogue goes on"
