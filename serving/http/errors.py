@@ -27,8 +27,8 @@ class ServiceError(Exception):
         self.message, self.headers = message, headers or {}
 
     def body(self) -> dict[str, Any]:
-        """The body of the answer."""
-        return {"error": self.message, "error_type": self.kind}
+        """The body of the answer; characters of a request that cannot be encoded are question marks."""
+        return {"error": self.message.encode(errors="replace").decode(), "error_type": self.kind}
 
 
 class InvalidRequestError(ServiceError):
