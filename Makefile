@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c constr
 # One thread per process, because several test processes share the cores.
 THREADS := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 RAYON_NUM_THREADS=1 POLARS_MAX_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help venv demo test slow gpu spaces lowest check lint format types layering sizes docs pages dist peers speed clean
+.PHONY: help venv demo test slow gpu spaces lowest check lint format types layering sizes docs pages notebooks dist peers speed clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -36,8 +36,8 @@ demo: venv  ## train, evaluate, recommend and reload on real retail data
 test: venv  ## run the tests (without those marked slow)
 	$(THREADS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-slow: venv  ## install Ray, ONNX, wandb and trackio, and run their tests and the tests marked slow
-	$(INSTALL) -e ".[ray,onnx]" "ray[serve]>=2.50" "wandb>=0.28" "trackio>=0.40"
+slow: venv peers  ## install Ray, ONNX, wandb, Spark and others, and run their tests and the tests marked slow
+	$(INSTALL) -e ".[ray,onnx,serve,notebooks]" "ray[serve]>=2.50" "wandb>=0.28" "trackio>=0.40" pyspark sentence-transformers
 	$(THREADS) $(BIN)/python -m pytest tests/serving/test_ray_engine.py tests/tokenization/out_of_core/test_prepare.py -m "not slow"
 	$(THREADS) $(BIN)/python -m pytest -m slow
 
@@ -95,6 +95,10 @@ pages: venv  ## write the pages and figures that come from the code: commands, l
 	$(BIN)/python -m xcat_rec.docs.site.settings
 	$(BIN)/python -m xcat_rec.docs.site.llms
 	$(BIN)/python -m xcat_rec.docs.site.figures
+
+notebooks: venv  ## run the notebooks of docs/notebooks again and keep their outputs; NAMES="own_csv deploy" for some
+	$(INSTALL) -e ".[serve,notebooks]"
+	$(BIN)/python -m xcat_rec.docs.site.notebooks $(NAMES)
 
 dist: $(VENV)/.installed  ## build sdist and wheel twice, compare the wheels, and use one in a new environment
 	rm -rf dist .cache/dist && mkdir -p .cache/dist

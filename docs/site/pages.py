@@ -18,6 +18,8 @@ MOVED = {
     "docs/index.md": "item_index.md",
     "docs/zh/README.md": "zh/pages.md",
     "docs/zh/index.md": "zh/item_index.md",
+    "docs/notebooks/README.md": "notebooks/index.md",
+    "docs/zh/notebooks/README.md": "zh/notebooks/index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
@@ -30,10 +32,10 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def pages(root: Path = ROOT) -> dict[str, str]:
-    """Every page of the repository, and its place on the site."""
-    found = [*root.glob("*.md"), *(root / "docs").rglob("*.md")]
+    """Every page of the repository, also the notebooks, and its place on the site."""
+    found = [*root.glob("*.md"), *(root / "docs").rglob("*.md"), *(root / "docs" / "notebooks").glob("*.ipynb")]
     names = sorted(path.relative_to(root).as_posix() for path in found)
-    return {name: MOVED.get(name, name.removeprefix("docs/")) for name in names}
+    return {name: MOVED.get(name, name.removeprefix("docs/").replace(".ipynb", ".md")) for name in names}
 
 
 def outside_code(text: str, change: Callable[[str], str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from . import notebooks
 from .pages import ROOT, pages, with_site_links
 from .reference import with_docstrings
 
@@ -18,12 +19,16 @@ REFERENCE, LLMS = "docs/reference.md", "docs/llms.txt"
 
 
 def staged(root: Path = ROOT) -> dict[str, str]:
-    """Text of every page by its place on the site."""
+    """Text of every page, and of the pictures that notebooks draw, by its place on the site."""
     texts = pages(root) | {LLMS: "llms.txt"}
     places = texts | pictures(root)
     found = {}
     for name, place in texts.items():
-        text = (root / name).read_text(encoding="utf-8")
+        if name.endswith(".ipynb"):
+            text, drawn = notebooks.page(notebooks.read(root / name), Path(name).stem)
+            found |= {f"{Path(place).parent.as_posix()}/{file}": picture for file, picture in drawn.items()}
+        else:
+            text = (root / name).read_text(encoding="utf-8")
         if name == REFERENCE:
             text = with_docstrings(text, root)
         found[place] = with_site_links(text, name, places)

@@ -97,7 +97,9 @@ def translated(root: Path = ROOT) -> dict[str, str]:
 
 def not_translated(root: Path = ROOT) -> list[str]:
     """English guides without a Chinese page; pages of docs/research are figures and stay in English."""
-    guides = [path for folder in ("", "concepts", "migrate") for path in (root / "docs" / folder).glob("*.md")]
+    guides = [
+        path for folder in ("", "concepts", "migrate", "notebooks") for path in (root / "docs" / folder).glob("*.md")
+    ]
     names = {path.relative_to(root).as_posix() for path in guides} - set(ENGLISH_ALONE)
     return sorted(names - set(translated(root).values()))
 

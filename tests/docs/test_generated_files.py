@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
 
 from xcat_rec.cli.app import COMMANDS, load_command
 from xcat_rec.docs.site import figures, llms
+from xcat_rec.ranking.explanation import heat_map
 
-from ..pages import ROOT, words_of
+from ..pages import ROOT, read, words_of
 
 
 def test_llms_is_current() -> None:
@@ -42,6 +44,16 @@ def test_figures_are_current_and_legible(name: str) -> None:
         assert max(map(len, (box.name, *box.lines))) * 6.5 <= box.width, box
         assert box.left + box.width <= figure.size[0] and box.top + box.height <= figure.size[1]
     assert contrast(figures.INK, figures.PANEL) >= 4.5
+
+
+def test_the_picture_of_an_explanation_is_legible() -> None:
+    """Each text on a box, or on white, as `Explanation.heat_map` draws it now."""
+    shapes = re.findall(r"<(rect|text) x='([\d.]+)'[^>]*?fill='([^']+)'", read("docs/images/explanation.svg"))
+    assert len([kind for kind, *_ in shapes if kind == "text"]) > 20
+    for (before, left, below), (kind, place, ink) in itertools.pairwise([("text", "0", ""), *shapes]):
+        if kind == "text":
+            on_box = before == "rect" and float(place) - float(left) < 10
+            assert ink == heat_map.text_colour_on(below) if on_box else ink in ("#222", "#595959")
 
 
 def contrast(one: str, other: str) -> float:

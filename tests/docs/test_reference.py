@@ -24,8 +24,9 @@ def test_every_public_name_has_a_section_with_an_example_that_uses_it() -> None:
         assert re.search(rf"xcat_rec\.{name}\b", code), name
 
 
-def test_the_example_that_is_not_run_needs_a_hub() -> None:
-    left_out = [block.text for block in page_blocks(PAGE) if block.reason]
+def test_the_example_with_a_hub_is_the_push() -> None:
+    assert not [block.text for block in page_blocks(PAGE) if block.reason]
+    left_out = [block.text for block in page_blocks(PAGE) if block.place_of_run]
     assert [re.findall(r"xcat_rec\.(\w+)\(", text)[0] for text in left_out] == ["push"]
 
 

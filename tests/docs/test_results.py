@@ -28,6 +28,15 @@ def test_readme_and_every_concept_are_checked() -> None:
     assert len(results.checked()[README]) > 25
 
 
+def test_chinese_pages_of_checked_pages_are_checked_with_the_same_keys() -> None:
+    listed = results.checked()
+    for page in [page for page in listed if page.startswith("docs/") and "/zh/" not in page]:
+        twin = page.replace("docs/", "docs/zh/", 1)
+        if (results.ROOT / twin).exists():
+            rest = iter([key for _, *keys in listed[page] for key in keys])
+            assert all(key in rest for _, *keys in listed[twin] for key in keys), twin  # in their order
+
+
 def test_every_value_is_used_on_a_page() -> None:
     used = {key for listed in results.checked().values() for _, *keys in listed for key in keys}
     assert used == set(results.values())
