@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -66,6 +65,7 @@ def _price(value: Any) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"is {kind_of(value)}; give a number"
-    if not math.isfinite(value) or not 0 <= value <= MOST_PRICE:
-        return f"is {value}; give a number from 0 to {MOST_PRICE:,.0f}"
+    if not 0 <= value <= MOST_PRICE:
+        shown = value if isinstance(value, float) or abs(value) < 10**20 else "too large"  # it can have many digits
+        return f"is {shown}; give a number from 0 to {MOST_PRICE:,.0f}"
     return None
