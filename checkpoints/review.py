@@ -152,11 +152,13 @@ def decide(folder: Path, decisions: Mapping[str, Decision], *, by: str, reason: 
 
 
 def end_approvals(folder: Path, items: Collection[str]) -> list[ReviewEntry]:
-    """Log that approvals have ended, because a text of the item changed; the caller has `locked_review`.
+    """Log that approvals have ended, because a text of the item changed or it was added again.
+
+    The caller has `locked_review`.
 
     Args:
         folder: The checkpoint.
-        items: Items whose texts changed; only those that the log has as approved get a line.
+        items: New items, and items whose texts changed; only those that the log has as approved get a line.
 
     Raises:
         ReviewLogError: If the log was changed.
@@ -165,7 +167,7 @@ def end_approvals(folder: Path, items: Collection[str]) -> list[ReviewEntry]:
         return []
     last = {entry.item_id: entry.decision for entry in read_review_log(folder)}
     ended = [item for item in items if last.get(item) == APPROVED]
-    return _append(folder, [(item, ENDED, "xcat-rec", "a text of the item changed", "allowed") for item in ended])
+    return _append(folder, [(item, ENDED, "xcat-rec", "its text changed or it was added again", "allowed") for item in ended])
 
 
 def _append(folder: Path, lines: Sequence[tuple[str, str, str, str, str]]) -> list[ReviewEntry]:

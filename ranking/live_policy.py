@@ -14,7 +14,7 @@ from typing import Any, Self
 from ..checkpoints.review import REVIEW_FILE, ReviewLogError, end_approvals, locked_review
 from ..modeling_xcat.recommending_xcat import ItemRanker
 from ..tokenization.policy.content_policy import ContentPolicy, read_policy
-from ..tokenization.policy.item_verdicts import changed_items, checked_catalogue
+from ..tokenization.policy.item_verdicts import new_or_changed_items, checked_catalogue
 from ..tokenization.policy_file import POLICY_FILE, read_policy_file, write_policy
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import ItemVocabulary
@@ -120,7 +120,7 @@ class LivePolicy(Snapshots):
                     self._read_at = _state_of(self._followed)
             if (folder / REVIEW_FILE).is_file():
                 try:
-                    end_approvals(folder, changed_items(catalogue, self.vocabulary))
+                    end_approvals(folder, new_or_changed_items(catalogue, self.vocabulary))
                 except (ReviewLogError, OSError) as error:  # the items are changed; `xcat review --verify` says more
                     logger.error("the end of approvals is not in the log of the review: %s", error)
 

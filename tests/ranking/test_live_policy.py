@@ -12,11 +12,12 @@ import polars as pl
 import pytest
 import torch
 
+from xcat_rec.checkpoints.review import decide, verify_review
 from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.modeling_xcat.pipeline_xcat import XCatPipeline
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.ranking.rerankers import Pin
-from xcat_rec.tokenization.policy_file import POLICY_FILE
+from xcat_rec.tokenization.policy_file import POLICY_FILE, read_policy_file
 from xcat_rec.tokenization.tables.schema import validate_tables
 from xcat_rec.training.preparation.options import PreparationOptions, PreparedTraining
 from xcat_rec.training.preparation.prepare import prepare_training
@@ -149,6 +150,24 @@ def test_the_checkpoint_carries_its_policy(tmp_path: Path) -> None:
     assert "item-05" in listed(XCatRecommender.from_pretrained(tmp_path, policy="off").recommend(OTHERS, 40))
     file.unlink()
     assert {*WINES, *BLOCKED} <= listed(loaded.recommend(OTHERS, 40))
+
+
+def test_a_decision_about_an_item_of_another_process_stays(tmp_path: Path) -> None:
+    """Each process has its own added items; approvals of the others' are neither lost nor ended."""
+    own = recommender()
+    own.model.save_pretrained(tmp_path)
+    own.processor.save_pretrained(tmp_path)
+    first, second = (XCatRecommender.from_pretrained(tmp_path) for _ in range(2))
+    first.add_items({"item_id": ["gin-1"], "title": ["Gin, 1 l"]})
+    decide(tmp_path, {"gin-1": "approved"}, by="Ada", reason="sold with a licence")
+    assert "gin-1" in listed(first.recommend(OTHERS, 50))
+    second.add_items({"item_id": ["rope-1"], "title": ["rope number 1"]})
+    assert read_policy_file(tmp_path / POLICY_FILE)["decisions"] == {"gin-1": "approved"}
+    assert [entry.decision for entry in verify_review(tmp_path)] == ["approved"]
+    assert "gin-1" in listed(first.recommend(OTHERS, 50))
+    second.add_items({"item_id": ["gin-1"], "title": ["Gin, 2 l"]})  # added again, so its text is to be read again
+    assert [entry.decision for entry in verify_review(tmp_path)] == ["approved", "ended"]
+    assert "gin-1" not in listed(first.recommend(OTHERS, 50))
 
 
 def test_the_mask_is_that_of_each_user() -> None:

@@ -94,7 +94,8 @@ def rechecked_catalogue(
 ) -> dict[str, Any] | None:
     """Content of `policy.json` after a change of the catalogue: new items and changed texts are checked.
 
-    An approval ends when a text of its item changes. A block stays.
+    An approval ends when a text of its item changes, and when its item is added again. A block stays, and so does a
+    decision about an item that this catalogue lacks: another process may have added it.
 
     Args:
         saved: Content before; None for no policy.
@@ -109,7 +110,7 @@ def rechecked_catalogue(
     verdicts = check_rows(ContentPolicy(**saved["settings"]), now.table.take(pa.array(rows)), columns)
     known = set(now.column("item_id").to_pylist())
     items = {name: one for name, one in saved["items"].items() if name in known}
-    decisions = {name: one for name, one in saved["decisions"].items() if name in known}
+    decisions = dict(saved["decisions"])
     for name, verdict in zip(ids, verdicts, strict=True):
         items.pop(name, None)
         if decisions.get(name) == "approved":
@@ -119,16 +120,15 @@ def rechecked_catalogue(
     return {**saved, "items": items, "decisions": decisions}
 
 
-def changed_items(before: ItemVocabulary, now: ItemVocabulary) -> list[str]:
-    """Ids of items of which a text changed; new items are not among them.
+def new_or_changed_items(before: ItemVocabulary, now: ItemVocabulary) -> list[str]:
+    """Ids of new items, and of items of which a text changed.
 
     Args:
         before: The catalogue before.
         now: The catalogue now.
     """
     rows = _changed_rows(before, now, text_columns(now.table))
-    ids = now.table["item_id"].take(pa.array(rows))
-    return [name for name, row in zip(ids.to_pylist(), before.encode(ids), strict=True) if row != UNKNOWN_ROW]
+    return [str(name) for name in now.table["item_id"].take(pa.array(rows)).to_pylist()]
 
 
 def _changed_rows(before: ItemVocabulary, now: ItemVocabulary, columns: Sequence[str]) -> np.ndarray:
