@@ -250,7 +250,11 @@ class _Explainer:
         events = self._events(influence, values)
         verified = self._counterfactuals(row, request, influence, found.score)
         because, counterfactuals = tuple(one for one, _ in verified), tuple(other for _, other in verified)
-        found = replace(found, events=events, because=because, counterfactuals=counterfactuals)
+        examined = torch.from_numpy(self._vocabulary.encode([event.item_id for event in events]))
+        found = replace(
+            found, events=events, because=because, counterfactuals=counterfactuals,
+            known_categories=self._known_categories(row, examined),
+        )  # fmt: skip
         odds = odds_of(ranked, row)
         if request.asks is not None and request.words is not None:
             of_query = query_influences(request.words, request.asks, ranked.rescore, odds)

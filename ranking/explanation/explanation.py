@@ -96,7 +96,7 @@ class Explanation:
         rank: Its place in the list of all items, from 1; None for a click.
         probability: Probability of a click, for a model of clicks.
         category_path: Levels of its category, such as ("Beauty", "Hair Care").
-        known_categories: Items of the history that share its category.
+        known_categories: Examined items of the history that share its category.
         because: Items of the history without which its score falls, as in `recommend`, the largest weight first.
         counterfactuals: For each reason, its place without that item.
         events: The examined items of the history, the latest first.

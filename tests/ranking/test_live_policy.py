@@ -105,8 +105,10 @@ def test_a_request_can_allow_a_category() -> None:
 def test_explanations_name_no_flagged_item() -> None:
     found = recommender()
     history = [*OTHERS, WINES[0], WINES[1]]
-    for item in ("item-10", WINES[2]):
+    for item in ("item-10", WINES[2], "item-33"):
         explained = found.explain(history, item)
+        own = found.vocabulary.item(int(found.vocabulary.encode([item])[0])).get("category")
+        assert explained.known_categories == sum(event.category == own for event in explained.events)
         named = {one.item_id for one in (*explained.because, *explained.events, *explained.counterfactuals)}
         assert named.isdisjoint(WINES) and explained.events
         assert explained.nearest is None or explained.nearest.item_id not in WINES
