@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +12,8 @@ import polars as pl
 
 from ..tables.table_columns import CLICKED, EVENT_SCHEMA, QUANTITY, QUERY
 from ..tables.values import holds_no_numbers, read_numbers, read_texts
+
+logger = logging.getLogger(__name__)
 
 LONG_TAIL = 3.0
 """Skewness from which a column of numbers that are never negative is read as log(1 + number)."""
@@ -111,6 +114,11 @@ def fit_context(
                 f"events, column {name}: none of {count} values of training impressions is a number; give it in "
                 "categorical, or leave it out"
             )
+        if unread := count - len(values.drop_nans()):
+            logger.warning(
+                "events, column %s: %d of %d values of training impressions are no numbers; they count as missing",
+                name, unread, count,
+            )  # fmt: skip
         if values.min() >= 0 and (values.skew() or 0.0) >= LONG_TAIL:  # type: ignore[operator]
             logarithms.append(name)
         numbers = _read(values, name in logarithms)

@@ -221,10 +221,10 @@ def comma_rows(column: pl.Series, commas: bool | None = None) -> pl.Series:
 
 
 def read_flags(column: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Booleans, null if missing, and True for values that are neither true nor false."""
+    """Booleans, null if missing or NaN, and True for values that are neither true nor false."""
     if isinstance(column.dtype, pl.Boolean):
         return column, pl.Series(column.name, [False] * len(column), pl.Boolean)
-    text = read_texts(column).str.to_lowercase()
+    text = read_texts(column).str.to_lowercase().replace("nan", None)
     flags = text.replace_strict(_FLAGS, default=None, return_dtype=pl.Boolean)
     return flags, text.is_not_null() & flags.is_null()
 

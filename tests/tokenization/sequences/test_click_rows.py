@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -196,6 +197,25 @@ def test_columns_of_impressions_become_inputs_from_training_values_only() -> Non
     ):
         with pytest.raises(ValueError, match=message):
             split_clicks(shop, EventOptions(split="global-time"), ClickOptions(**options))
+
+
+def test_values_of_a_number_column_that_are_no_numbers_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """They count as missing, so their input is 0."""
+    log = table(LOG).with_columns(
+        price=pl.when(pl.col("timestamp") % 2 == 0).then(pl.lit("x")).otherwise(pl.col("timestamp").cast(pl.String))
+    )
+    data = split_clicks(load_shop({"events": log}), EventOptions(split="global-time"), ClickOptions(dense=["price"]))
+    rows = as_pairs(data.train)
+    unread = sum(row["timestamp"] % 2 == 0 for row in rows)
+    assert all((row["dense"][0] == 0) == (row["timestamp"] % 2 == 0) for row in rows) and 0 < unread < len(rows)
+    assert f"column price: {unread} of {len(rows)} values of training impressions are no numbers" in caplog.text
+
+
+def test_missing_labels_may_be_nan() -> None:
+    plain = table([(user, item, time, clicked if time % 3 else None) for user, item, time, clicked in LOG])
+    log = plain.with_columns(clicked=pl.col("clicked").cast(pl.Float64).fill_null(math.nan))
+    found, plain = (split_clicks(load_shop({"events": one}), None, ClickOptions()) for one in (log, plain))
+    assert written(as_pairs(found.test)) == written(as_pairs(plain.test))
 
 
 def test_training_keeps_a_number_of_impressions_without_a_click() -> None:
