@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -15,6 +16,8 @@ from ...ranking.sessions.events import SessionEvent
 from ...ranking.sessions.log import NewEvent, Statement, UserRecord, checked_expiry, in_order
 from .open_file import OpenFile, transaction
 
+LEAST_FREE = 2**20
+"""Bytes of the disk below which the log does not count as writable."""
 _VERSION = 1
 _WAIT_MS = 5_000
 _TABLES = """
@@ -213,9 +216,12 @@ class SQLiteLog:
         """Write the version of the tables again, which takes a page of the write-ahead log.
 
         Raises:
-            OSError: If the file is gone.
+            OSError: If the file is gone, or the disk has less than `LEAST_FREE` bytes left.
             sqlite3.Error: If it cannot be written.
         """
+        free = shutil.disk_usage(self.path.parent).free
+        if free < LEAST_FREE:  # a page may still fit, and an event may not
+            raise OSError(f"state {self.path}: its disk has {free:,} bytes left; free {LEAST_FREE:,} at least")
         with self._change() as base:
             base.execute(f"PRAGMA user_version = {_VERSION}")
 

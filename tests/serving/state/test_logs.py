@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from xcat_rec.ranking.sessions.log import EventLog, MemoryLog, NewEvent, Stateme
 from xcat_rec.serving.feedback import FeedbackLog, Impression, RedisFeedback
 from xcat_rec.serving.state.open_file import transaction
 from xcat_rec.serving.state.redis_log import RedisLog
-from xcat_rec.serving.state.sqlite_log import SQLiteLog
+from xcat_rec.serving.state.sqlite_log import LEAST_FREE, SQLiteLog
 from xcat_rec.serving.state.urls import open_state
 from xcat_rec.tokenization.extras import MissingExtraError
 
@@ -367,3 +369,14 @@ def test_a_full_disk_is_an_error_and_nothing_is_lost(limit: int, tmp_path: Path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
     assert log.append("u", large, "again") and len(SQLiteLog(tmp_path / "state.db").read("u").events) == stored + 2
+
+
+def test_a_disk_that_is_nearly_full_is_not_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small write may still succeed where an event does not fit."""
+    log = SQLiteLog(tmp_path / "state.db")
+    log.check_writable()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=LEAST_FREE - 1))
+    with pytest.raises(OSError, match=r"its disk has 1,048,575 bytes left; free 1,048,576 at least"):
+        log.check_writable()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=LEAST_FREE))
+    log.check_writable()
