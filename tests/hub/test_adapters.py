@@ -69,6 +69,7 @@ def grown_shop(folder: Path, users: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")
 def test_an_adapter_goes_round_alone(hub: Hub, alice: Client, stranger: Client, tmp_path: Path) -> None:
     encoder, work = save_text_encoder(tmp_path / "encoder"), tmp_path / "work"

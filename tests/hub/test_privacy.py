@@ -27,6 +27,7 @@ def private(path: PurePosixPath) -> bool:
     return path.name in PRIVATE or path.parent.name in ("train", "validation", "test")
 
 
+@pytest.mark.slow
 def test_no_shared_artefact_has_customer_data(hub: Hub, alice: Client, tmp_path: Path) -> None:
     shop, out = write_personal_shop(tmp_path / "shop"), tmp_path / "out"
     encoder = str(save_text_encoder(tmp_path / "encoder"))

@@ -458,6 +458,7 @@ def test_the_command_runs_as_two_processes_of_torchrun(ended, done):
     check_command(ended[1], done / "checkpoint")
 
 
+@pytest.mark.slow
 def test_the_command_runs_as_two_processes_of_accelerate(tmp_path):
     data, encoder = write_shop(tmp_path / "shop"), save_text_encoder(tmp_path / "encoder")
     launcher, output = accelerate("cpu_two_processes.yaml"), tmp_path / "checkpoint"
