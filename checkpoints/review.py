@@ -167,7 +167,8 @@ def end_approvals(folder: Path, items: Collection[str]) -> list[ReviewEntry]:
         return []
     last = {entry.item_id: entry.decision for entry in read_review_log(folder)}
     ended = [item for item in items if last.get(item) == APPROVED]
-    return _append(folder, [(item, ENDED, "xcat-rec", "its text changed or it was added again", "allowed") for item in ended])
+    reason = "its text changed or it was added again"
+    return _append(folder, [(item, ENDED, "xcat-rec", reason, "allowed") for item in ended])
 
 
 def _append(folder: Path, lines: Sequence[tuple[str, str, str, str, str]]) -> list[ReviewEntry]:

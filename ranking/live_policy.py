@@ -14,7 +14,7 @@ from typing import Any, Self
 from ..checkpoints.review import REVIEW_FILE, ReviewLogError, end_approvals, locked_review
 from ..modeling_xcat.recommending_xcat import ItemRanker
 from ..tokenization.policy.content_policy import ContentPolicy, read_policy
-from ..tokenization.policy.item_verdicts import new_or_changed_items, checked_catalogue
+from ..tokenization.policy.item_verdicts import checked_catalogue, new_or_changed_items
 from ..tokenization.policy_file import POLICY_FILE, read_policy_file, write_policy
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import ItemVocabulary

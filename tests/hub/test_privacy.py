@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 import pyarrow.parquet as pq
+import pytest
 
 from ..personal_shop import PLANTED, found_in, found_in_file, write_personal_shop
 from ..tiny_shop import save_text_encoder
