@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,11 +20,13 @@ from .click_labels import labels_from
 from .click_options import CLICKS, EVENTS, ClickOptions, plain_options
 from .event_options import EventOptions, select_events
 from .impression_rows import impression_rows
-from .negatives import NegativeSampler
+from .negatives import UNIFORM, NegativeSampler
 from .sampled_clicks import sampler_of, with_eval_negatives
 from .shown import flat_lists
 from .split_data import SplitData
 from .splits import AUTO
+
+logger = logging.getLogger(__name__)
 
 LEAST_TIMES = 10
 """Times of impressions from which a part tells the share of positives."""
@@ -140,6 +143,11 @@ def split_clicks(
         )
     if options.cold_items:
         raise ValueError("cold_items works with sampled negatives only; give 0, or labels='events'")
+    if clicks.negatives != UNIFORM:
+        logger.warning(
+            "negatives=%r has no effect, because the table has the labels; give labels='events' to draw negatives",
+            clicks.negatives,
+        )
     with stage("labelling impressions"):
         selected = select_events(shop, options)
         rows = text_vocabulary(selected.items, text_fields) if vocabulary is None else vocabulary

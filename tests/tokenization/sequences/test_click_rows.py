@@ -211,6 +211,14 @@ def test_values_of_a_number_column_that_are_no_numbers_are_counted(caplog: pytes
     assert f"column price: {unread} of {len(rows)} values of training impressions are no numbers" in caplog.text
 
 
+def test_negatives_that_are_not_drawn_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    shop = load_shop({"events": table(LOG)})
+    split_clicks(shop, None, ClickOptions())
+    assert "negatives" not in caplog.text
+    split_clicks(shop, None, ClickOptions(negatives="popularity"))
+    assert "negatives='popularity' has no effect, because the table has the labels" in caplog.text
+
+
 def test_missing_labels_may_be_nan() -> None:
     plain = table([(user, item, time, clicked if time % 3 else None) for user, item, time, clicked in LOG])
     log = plain.with_columns(clicked=pl.col("clicked").cast(pl.Float64).fill_null(math.nan))
