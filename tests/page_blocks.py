@@ -31,7 +31,7 @@ ELSEWHERE = {
     r"^(git clone|python3 -m venv|pip|make|\.venv) ": "installation: make",
     r"(^| )(NAMESPACE|me|them|intfloat)/": "the hub: tests/hub",
     r"^xcat push ": "the hub: tests/hub",
-    r"^(torchrun --nproc_per_node 4|accelerate launch .*/gpu_|sbatch) ": "GPUs: make gpu",
+    r"^(torchrun --nproc_per_node 4|accelerate launch .*/gpu_\S+|sbatch) ": "GPUs: make gpu",
     r"^node ": "Node: tests/serving/client",
 }
 """Commands that these tests leave to others, by a pattern, with the reason and the place."""

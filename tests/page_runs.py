@@ -191,6 +191,8 @@ def write_folder(folder: Path, text: str, checkpoint: Callable[[], Path]) -> Non
     for name in CHECKPOINTS:
         if name in text and not makes(text, name) and not (folder / name).exists():
             shutil.copytree(checkpoint(), folder / name)
+    if "--index INDEX" in text and "xcat index" not in text:
+        xcat_rec.index_items(folder / "CKPT", folder / "INDEX")
 
 
 def write_log_shop(folder: Path) -> None:
@@ -214,8 +216,8 @@ def write_lists(folder: Path, checkpoint: Path, redis: str | None) -> None:
     logs = [open_feedback(place) for place in (folder / "state.db", redis) if place is not None]
     for number in range(LISTS):
         history = (str(items[number % ITEMS]),)
-        rules = f"sample=0.6:{number}"
-        found = recommender.recommend(history, 3, rerank=rules, explain=False)
+        rules = f"sample=0.1:{number}"
+        found = recommender.recommend(history, 2, rerank=rules, explain=False)
         shown, chances = tuple(one.item_id for one in found), tuple(one.propensity for one in found)
         impression = Impression(f"i{number}", f"u{number}", number, "CKPT", shown, chances, history, {"rerank": rules})
         kind = ("click", "purchase")[number % 2]

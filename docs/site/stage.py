@@ -15,6 +15,7 @@ from .reference import with_docstrings
 
 STAGE = ROOT / ".cache" / "site" / "pages"
 PICTURES = (".svg", ".png")
+STYLE = Path(__file__).with_name("contrast.css")
 REFERENCE, LLMS = "docs/reference.md", "docs/llms.txt"
 
 
@@ -51,6 +52,7 @@ def write(folder: Path = STAGE) -> None:
     for place, text in staged().items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(text, encoding="utf-8")
+    shutil.copyfile(STYLE, folder / STYLE.name)
     for name, place in pictures().items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, folder / place)

@@ -91,6 +91,7 @@ def test_every_page_gets_a_twin(tmp_path, monkeypatch) -> None:
     twins = {path.relative_to(tmp_path / "html").as_posix() for path in (tmp_path / "html").rglob("*.md")}
     assert twins == set(pages.pages().values())
     assert (tmp_path / "pages" / "llms.txt").is_file()
+    assert (tmp_path / "pages" / "contrast.css").is_file(), "extra_css of mkdocs.yml"
 
 
 @pytest.mark.parametrize("module", [pages, reference, results, translation])
