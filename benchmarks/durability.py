@@ -318,6 +318,10 @@ def check_swaps(checkpoint: str, swaps: int, histories: int = 40) -> dict[str, A
             return {"swaps": swaps, **counts, "checkpoints": len(named)}
 
 
+FRESH = 0.6
+"""Seconds after which `/health/ready` writes again; within half a second it answers as before."""
+
+
 def check_store(checkpoint: str, count: int = 3) -> dict[str, Any]:
     """Take the store away and fill the disk, some times; events must be refused clearly, and accepted afterwards."""
     told: set[str] = set()
@@ -336,6 +340,7 @@ def check_store(checkpoint: str, count: int = 3) -> dict[str, Any]:
         for number in range(count):
             client.add_event("u", "1", event_id=f"before-{number}")
             store.rename(f"{store}.moved")
+            time.sleep(FRESH)
             assert refused() and not client.is_ready()
             Path(f"{store}.moved").rename(store)
             assert client.is_ready() and client.add_event("u", "1", event_id=f"moved-{number}").accepted == 1

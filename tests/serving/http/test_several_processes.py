@@ -154,7 +154,7 @@ def test_processes_end_with_the_one_that_started_them(checkpoint: Path, empty_re
         click = {"user_id": "anna", "item_id": ids(shown)[0], "event_type": "click", "timestamp": 1_700_000_100}
         assert server.ask("/events", {**click, "impression_id": shown[1]["impression_id"]})[0] == 200
     assert len(server.ask("/users/anna")[1]["reactions"]) == 10
-    assert server.ask("/items", {"items": [BOOTS]})[1]["error"].endswith("start it with index=")
+    assert server.ask("/items", {"items": [BOOTS]})[1]["error"].endswith("start it with index")
     server.kill()
     until(lambda: not any(child.is_running() and child.status() != "zombie" for child in started))
 

@@ -113,6 +113,14 @@ def box_of(page: Page, name: str) -> Locator:
     return page.locator(f"#xw-{name} :is(textarea, input)")
 
 
+def settle(page: Page, part: str) -> None:
+    """Wait until a part of the page stays as it is for a second: answers to earlier letters may come late."""
+    before = ""
+    while (now := page.locator(part).inner_html()) != before:
+        before = now
+        page.wait_for_timeout(1_000)
+
+
 def story(walk: Walk, word: str, wish: str, messages: list[str]) -> None:
     """A visitor builds a history, turns the knob, asks why, hides, buys, wishes, talks and compares.
 
@@ -127,6 +135,7 @@ def story(walk: Walk, word: str, wish: str, messages: list[str]) -> None:
     walk.check("1-start")
     box_of(page, "words").press_sequentially(word)
     page.locator("#xw-found li", has_text=word).first.wait_for()
+    settle(page, "#xw-found")
     add = page.locator("#xw-found [data-act=add]").first
     item = add.get_attribute("data-item")
     add.focus()
