@@ -23,7 +23,7 @@ FIRST = "0" * 64
 """Hash before the first line."""
 Decision = Literal["approved", "blocked"]
 ENDED = "ended"
-"""What the log has when an approval ends; it is no decision of a person."""
+"""Logged when an approval ends. A person cannot choose it."""
 _ORDER = {"blocked": 0, "sensitive": 1}
 
 
@@ -158,7 +158,7 @@ def end_approvals(folder: Path, items: Collection[str]) -> list[ReviewEntry]:
 
     Args:
         folder: The checkpoint.
-        items: New items, and items whose texts changed; only those that the log has as approved get a line.
+        items: New items, and items whose texts changed. Those that are not approved are left out.
 
     Raises:
         ReviewLogError: If the log was changed.

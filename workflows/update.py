@@ -181,7 +181,7 @@ def _check_training(learning_rate: float, num_train_epochs: float, seed: int) ->
     """Refuse numbers that cannot be trained with.
 
     Raises:
-        ValueError: If one is no finite number above 0, or the seed is negative.
+        ValueError: If one is not a finite number above 0, or the seed is negative.
     """
     for name, value in (("learning_rate", learning_rate), ("num_train_epochs", num_train_epochs)):
         if finite_number(name, value) <= 0:

@@ -171,7 +171,7 @@ def page(notebook: Notebook, name: str) -> tuple[str, dict[str, str]]:
 
 
 def main() -> int:
-    """Run the notebooks, or those that are named, and keep their outputs; print how long each took."""
+    """Run all notebooks, or the given ones, keep their outputs, and print how long each took."""
     for path in paths():
         if sys.argv[1:] and path.stem not in sys.argv[1:]:
             continue

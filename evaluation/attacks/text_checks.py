@@ -28,7 +28,7 @@ MORE_EVENTS = 3.0
 _LEAST_WORDS, _MOST_WORDS, _LEAST_TITLES = 4, 40, 3
 _PATTERNS = ("token of a language model", "role of a dialogue", "instruction heading", "claim of a rank")
 _PHRASES = ("ignore", "disregard", "override", "instructions", "rank this", "recommend this", "忽略", "无视", "指令")
-"""Words of which a text to a language model has two."""
+"""Words of instructions to a language model; a title with two of them is suspect."""
 
 
 def normalised_items(items: pl.DataFrame) -> pl.DataFrame:

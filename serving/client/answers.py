@@ -187,5 +187,5 @@ def understood(path: str, read: Callable[[], Result]) -> Result:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         reason = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
         raise RequestFailedError(
-            200, f"the answer to {path} is not that of a service: {reason}; look whether url is right", OTHER
+            200, f"the answer to {path} is not that of a service: {reason}; check url", OTHER
         ) from error

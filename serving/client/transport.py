@@ -86,8 +86,8 @@ class Transport:
             The answer, read from JSON.
 
         Raises:
-            RequestFailedError: If the service refused it, to the end, or its answer is no object of JSON.
-            ConnectionError: If no connection was possible, or it broke, to the end.
+            RequestFailedError: If the service refused every attempt, or its answer is not a JSON object.
+            ConnectionError: If no connection was possible, or every attempt broke.
         """
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         waited, last = 0.0, self.retries if retries is None else retries
@@ -220,7 +220,7 @@ def _object(status: int, content: bytes) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         shown = content[:80].decode("utf-8", "replace") or "no text"
-        raise RequestFailedError(status, f"the answer is no object of JSON: {shown}; look whether url is right", OTHER)
+        raise RequestFailedError(status, f"the answer is not a JSON object: {shown}; check url", OTHER)
     return found
 
 

@@ -66,9 +66,7 @@ def _finished(
         for one in events:
             if one.hides:
                 new[id(one)] = log.state(one.new.user, Statement("hidden", one.new.event.item_id))
-            if (
-                one.reaction is not None
-            ):  # also of an event that came before: its reaction may have been lost in a crash
+            if one.reaction is not None:  # also of a repeated event: a crash may have lost its reaction
                 feedback.react(one.reaction if new[id(one)] else _of_first(log, one, one.reaction))
     except Exception as error:  # of the store
         return error

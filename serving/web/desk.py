@@ -279,7 +279,7 @@ class Desk:
             return
         try:
             new = self.engine.feedback.react(Reaction(shown["impression_id"], item, kind, int(time.time())))
-        except ValueError:  # the list is older than those that are kept
+        except ValueError:  # the page has already forgotten this list
             return
         self.telemetry.event("accepted" if new else "duplicate")
 

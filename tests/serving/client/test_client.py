@@ -247,8 +247,8 @@ def test_no_event_is_stored_twice_when_its_answer_is_lost(client: XCatClient, se
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"<html>hello</html>", "no object of JSON: <html>hello</html>; look whether url is right"),
-        (b"", "no object of JSON: no text"), (b"[]", "no object of JSON"), (b"\xff", "no object of JSON"),
+        (b"<html>hello</html>", "not a JSON object: <html>hello</html>; check url"),
+        (b"", "not a JSON object: no text"), (b"[]", "not a JSON object"), (b"\xff", "not a JSON object"),
         (b"{}", "'recommendations' is missing"), (b'{"recommendations": {}}', "a list was expected, and it is dict"),
         (b'{"recommendations": [7], "notes": []}', "is not that of a service"),
         (b'{"recommendations": [{"item_id": "a"}], "notes": []}', "'score'"),
