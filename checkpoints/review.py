@@ -64,7 +64,7 @@ class ReviewEntry:
         number: Number of the line, from 1.
         time: Time in UTC, ISO 8601.
         item_id: The item.
-        decision: "approved" or "blocked"; "ended" when an approval ends, because a text of the item changed.
+        decision: "approved" or "blocked"; "ended" when an approval ends: a text changed, or the item was added again.
         by: Name of the person; "xcat-rec" for the end of an approval.
         reason: Reason in words.
         outcome: Outcome before the decision.
