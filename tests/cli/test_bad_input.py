@@ -192,7 +192,10 @@ def test_damaged_checkpoints(checkpoint, encoder, tmp_path, capsys):
     refused(["recommend", str(newer), "--history", "item-01"], capsys, ["99", "update xcat-rec"])
 
 
-@pytest.mark.parametrize("program", [["xcat"], ["python", "-m", "xcat_rec.cli.app"]], ids=["script", "module"])
+MODULE = pytest.param(["python", "-m", "xcat_rec.cli.app"], id="module", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("program", [pytest.param(["xcat"], id="script"), MODULE])
 def test_the_program_itself(program, tmp_path):
     """A shell sees the same as the tests of `main` above."""
     folder = Path(sys.executable).parent

@@ -45,6 +45,7 @@ print(json.dumps(recommender.click_probability(*map(json.loads, sys.argv[2:])).t
 """
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_clicks_goes_round(hub: Hub, alice: Client, stranger: Client, tmp_path: Path) -> None:
     data, encoder = write_shop(tmp_path / "shop"), save_text_encoder(tmp_path / "encoder")
     fields = {**SMALL, **QUICK, "num_train_epochs": 3, "text_encoder": str(encoder)}

@@ -43,7 +43,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("own", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_push_writes_a_handler_that_needs_no_package(
     hub: Hub, alice: Client, stranger: Client, tmp_path: Path, own: bool
 ) -> None:

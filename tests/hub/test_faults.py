@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from xcat_rec.modeling_xcat.pushing_xcat import changed_files
 
 from .checkpoints import save_checkpoint
@@ -70,6 +72,7 @@ print(json.dumps(told))
 """
 
 
+@pytest.mark.slow
 def test_two_pushers_at_once(hub: Hub, alice: Client, tmp_path: Path) -> None:
     folders = [save_checkpoint(tmp_path / name, seed) for seed, name in enumerate(("one", "other"))]
     hub.store.create("model", "alice/both", "alice")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from .checkpoints import save_checkpoint
 from .conftest import Client
 from .server import Hub
@@ -75,6 +77,7 @@ def card_of(hub: Hub, name: str) -> str:
     return hub.repository(f"alice/{name}").at("main").files["README.md"].content.decode()
 
 
+@pytest.mark.slow
 def test_a_model_that_is_still_its_checkpoint_keeps_the_card(hub: Hub, alice: Client, tmp_path: Path) -> None:
     folder = save_checkpoint(tmp_path / "checkpoint")
     card = (folder / "README.md").read_text()

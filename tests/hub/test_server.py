@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from .conftest import Client
 from .repositories import File
 from .server import Hub
@@ -118,6 +120,7 @@ print(json.dumps(told))
 """
 
 
+@pytest.mark.slow
 def test_private_and_gated_repositories(hub: Hub, alice: Client, stranger: Client, tmp_path: Path) -> None:
     for name in ("private", "gated", "open"):
         made = hub.store.create("model", f"alice/{name}", "alice", private=name == "private", gated=name == "gated")
@@ -157,6 +160,7 @@ FAULTS = [
 """An error, a demand to wait, a dropped upload, an error elsewhere, a dropped download."""
 
 
+@pytest.mark.slow
 def test_passing_faults_are_survived(hub: Hub, alice: Client) -> None:
     met = [Fault(**fault) for fault in FAULTS]
     hub.faults += met

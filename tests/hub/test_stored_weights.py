@@ -34,6 +34,7 @@ print(json.dumps(told))
 """
 
 
+@pytest.mark.slow
 def test_pushed_with_16_bits_and_read_without_the_package(
     hub: Hub, alice: Client, stranger: Client, tmp_path: Path
 ) -> None:

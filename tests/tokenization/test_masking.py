@@ -254,8 +254,15 @@ COMMANDS: dict[str, list[str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("header", ["extra", "mapped", "none"])
+# A bench starts a process, which loads the libraries again, so two of its three cases are slow.
+BY_HEADER = [
+    pytest.param(command, header, marks=[pytest.mark.slow] if command == "bench" and header != "extra" else [])
+    for header in ("extra", "mapped", "none")
+    for command in COMMANDS
+]
+
+
+@pytest.mark.parametrize(("command", "header"), BY_HEADER)
 def test_commands_write_nothing_of_a_table_with_a_personal_name(
     command: str, header: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

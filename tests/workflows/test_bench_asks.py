@@ -245,6 +245,7 @@ def test_kinds() -> None:
         ask_kinds("colour")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("runs_here")
 def test_a_bench_with_queries(tmp_path) -> None:
     items_table().write_parquet(tmp_path / "items.parquet")

@@ -33,6 +33,7 @@ def frequent_products(households: int, least: int) -> ShopTables:
 
 
 @needs_demo
+@pytest.mark.slow
 def test_clicks_on_real_purchases(tmp_path: Path) -> None:
     shop, folder = frequent_products(80, 25), tmp_path / "clicks"
     fitted = xcat_rec.fit(

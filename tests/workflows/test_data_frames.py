@@ -161,6 +161,7 @@ def test_interests_of_a_frame_are_those_of_its_file(tmp_path, monkeypatch):
         assert json.dumps(found) == json.dumps(expected)
 
 
+@pytest.mark.slow
 def test_bench_writes_frames_for_its_processes(tmp_path, capfd):
     output, told = tmp_path / "bench.json", []
     first = xcat_rec.bench(export().to_pandas(), ["popularity"], columns=NAMES, output=output, tell=told.append)
