@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import cache
 
 from ..workflows.option_fields import CONFIG, PREPARATION, TRAINING, option_fields
 from ..workflows.similar_names import similar
@@ -62,10 +63,12 @@ def field_options() -> list[str]:
     return [f"--{name.replace('_', '-')}" for name in sorted((names | set(OTHER_NAMES)) - RESERVED)]
 
 
-def all_options(command: str) -> list[str]:
+@cache
+def all_options(command: str) -> tuple[str, ...]:
     """Options of a command, `--no-` forms and fields included."""
     from .app import TAKES_FIELDS, load_command
 
     parameters = load_command(command).params
     own = [option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)]
-    return [option for option in own if option.startswith("-")] + (field_options() if command in TAKES_FIELDS else [])
+    own += field_options() if command in TAKES_FIELDS else []
+    return tuple(option for option in own if option.startswith("-"))

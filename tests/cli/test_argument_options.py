@@ -54,30 +54,32 @@ def _placeholder(value: ast.expr) -> str:
     return "'x'" if quoted else "7"
 
 
-EVERY_MESSAGE = list(messages(*(f"{room}/**/*.py" for room in LIBRARY)))
+@pytest.fixture(scope="module")
+def every_message() -> list[tuple[str, str]]:
+    return list(messages(*(f"{room}/**/*.py" for room in LIBRARY)))
 
 
-def test_the_library_names_no_options():
-    found = [(place, text) for place, text in EVERY_MESSAGE if re.search(r"(?<![\w-])--[a-z]", text)]
-    assert len(EVERY_MESSAGE) > 1000
+def test_the_library_names_no_options(every_message):
+    found = [(place, text) for place, text in every_message if re.search(r"(?<![\w-])--[a-z]", text)]
+    assert len(every_message) > 1000
     assert found == []
 
 
-def test_an_ordinary_word_that_is_an_argument_is_marked():
+def test_an_ordinary_word_that_is_an_argument_is_marked(every_message):
     """`give data=` becomes `give DATA`; `give data` would stay as it is."""
     nouns = "|".join(sorted(_NOUNS))
     unmarked = re.compile(
         rf"\b(?:give|leave|omit|pass|set) (?:either |both |the )?(?:{nouns})(?=$|[,;.]| (?:out|or)\b)"
     )
-    assert [(place, text) for place, text in EVERY_MESSAGE if unmarked.search(text)] == []
+    assert [(place, text) for place, text in every_message if unmarked.search(text)] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_message_of_the_library_names_options_of_the_command(command):
+def test_every_message_of_the_library_names_options_of_the_command(command, every_message):
     own = set(all_options(command))
     known = {option.lstrip("-").replace("-", "_") for name in COMMANDS for option in all_options(name)}
     wrong = []
-    for place, text in EVERY_MESSAGE:
+    for place, text in every_message:
         told = with_options(text, command)
         python = {name for name in re.findall(r"(?<![\w.-])([a-z]\w*)=", told) if name in known} - IN_PYTHON_ONLY
         fields = re.findall(r"\bXCatConfig\.(\w+)", told)
