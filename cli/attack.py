@@ -44,7 +44,7 @@ def attack(
     ] = 1.0,
     most_users: Annotated[int, typer.Option(help="Real users whose lists are measured.")] = 2000,
     loss_weight: Annotated[
-        float, typer.Option(help="Percentage points of gain that a loss of 1 % of NDCG is worth in the equilibrium.")
+        float, typer.Option(help="Points of gain that a loss of one per cent of NDCG is worth in the equilibrium.")
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of the attack, of its defence and of the training.")] = 0,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,

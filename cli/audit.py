@@ -31,7 +31,9 @@ def audit(
     draws: Annotated[
         int, typer.Option(help="Lists drawn at random per user, for the exposure of lists that vary; 0 for none.")
     ] = 5,
-    temperature: Annotated[float, typer.Option(help="Temperature of the draws: .01 nearly fixed, 1 random.")] = 0.1,
+    temperature: Annotated[
+        float, typer.Option(help="Temperature of the draws: near 0 for almost fixed lists, 1 for random ones.")
+    ] = 0.1,
     explore: Explore = None,
     rerank: Rerank = None,
     membership: Annotated[
