@@ -78,12 +78,25 @@ class ClickInputs:
         """(rows, events) 1 for the last event, 2 for the one before; 0 and less for no event."""
         return self.lengths[:, None] - torch.arange(self.mask.shape[1], device=self.mask.device)
 
-    def sum_of(self, states: torch.Tensor) -> torch.Tensor:
-        """(rows, width) sums of (all events, width) states over the events of each row; zeros for an empty history."""
+    def sum_of(
+        self, states: torch.Tensor, places: torch.Tensor | None = None, weights: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Sums over the events of each row.
+
+        Args:
+            states: (states, width) states of the events.
+            places: (all events,) state of each event; None if the states are those of the events, in their order.
+            weights: (all events,) weight of each event; None for 1.
+
+        Returns:
+            (rows, width) sums; zeros for an empty history.
+        """
         starts = self.lengths.cumsum(0) - self.lengths
-        places = torch.arange(len(states), device=states.device)
+        if places is None:
+            places = torch.arange(len(states), device=states.device)
+        weights = None if weights is None else weights.to(states.dtype)
         # A bag per row: without padding, and in a fixed order on every device, unlike index_add.
-        return torch.nn.functional.embedding_bag(places, states, starts, mode="sum")
+        return torch.nn.functional.embedding_bag(places, states, starts, mode="sum", per_sample_weights=weights)
 
     def mean_of(self, states: torch.Tensor) -> torch.Tensor:
         """(rows, width) means of (all events, width) states over the events of each row; zeros for an empty one."""

@@ -5,7 +5,7 @@ It imports only its neighbours here, because `transformers` copies these files n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -87,6 +87,32 @@ def _activation(name: str, width: int) -> nn.Module:
     return nn.PReLU(width) if name == "prelu" else nn.ReLU()
 
 
+class PairStates:
+    """(pairs, width) states, each a sum of rows of tables; a layer is applied to the tables, which have fewer rows.
+
+    Args:
+        *parts: A table (rows, width), and the (pairs,) row of each pair; None if each pair has its own.
+    """
+
+    def __init__(self, *parts: tuple[torch.Tensor, torch.Tensor | None]) -> None:
+        self.parts = parts
+
+    def states(self) -> torch.Tensor:
+        """(pairs, width) states."""
+        return _sum(table if places is None else table.index_select(0, places) for table, places in self.parts)
+
+    def linear(self, weight: torch.Tensor) -> torch.Tensor:
+        """(pairs, outputs) products with a (outputs, width) weight."""
+        return PairStates(*((nn.functional.linear(table, weight), places) for table, places in self.parts)).states()
+
+
+def _sum(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
+    first, *others = tensors
+    for other in others:
+        first = first + other
+    return first
+
+
 class ActivationUnit(nn.Module):
     """Scores of events for a candidate: MLP([h, c, h - c, h * c]) of an event's state h and a candidate's state c.
 
@@ -107,23 +133,19 @@ class ActivationUnit(nn.Module):
         self.rest = Tower(widths[0], widths[1:], activation)
         self.output = nn.Linear(widths[-1], 1, bias=bias)
 
-    def forward(self, events: torch.Tensor, candidates: torch.Tensor, owners: torch.Tensor | None) -> torch.Tensor:
-        """Scores of events.
+    def forward(self, events: PairStates, candidates: PairStates) -> torch.Tensor:
+        """Scores of pairs of an event and a candidate.
 
         Args:
-            events: (events, width) states.
-            candidates: (candidates, width) states.
-            owners: (events,) candidate of each event; None if each event has its own.
+            events: States of the events.
+            candidates: States of the candidates.
 
         Returns:
-            (events,) scores.
+            (pairs,) scores.
         """
         one, two, three, four = self.first.weight.chunk(4, dim=1)
-        read = nn.functional.linear(candidates, two - three, self.first.bias)
-        if owners is not None:
-            candidates, read = candidates.index_select(0, owners), read.index_select(0, owners)
-        hidden = nn.functional.linear(events, one + three) + read
-        hidden = hidden + nn.functional.linear(events * candidates, four)
+        products = nn.functional.linear(events.states() * candidates.states(), four, self.first.bias)
+        hidden = products + events.linear(one + three) + candidates.linear(two - three)
         scores: torch.Tensor = self.output(self.rest(self.activation(hidden))).squeeze(-1)
         return scores
 

@@ -10,7 +10,7 @@ import torch
 from huggingface_hub.dataclasses import strict
 
 from .click_inputs import ClickInputs
-from .click_layers import ACTIVATIONS, ActivationUnit
+from .click_layers import ACTIVATIONS, ActivationUnit, PairStates
 from .deep_click import DeepClickConfig, DeepClickModel
 
 
@@ -95,7 +95,7 @@ class DINModel(DeepClickModel):
 
     def event_weights(self, inputs: ClickInputs, events: torch.Tensor, candidate: torch.Tensor) -> torch.Tensor:
         """(all events,) weights of the events."""
-        weights: torch.Tensor = self.unit(events, candidate, inputs.owners)
+        weights: torch.Tensor = self.unit(PairStates((events, None)), PairStates((candidate, inputs.owners)))
         return inputs.softmax_of(weights) if self.config.normalize_attention else weights
 
     def interests(

@@ -11,9 +11,10 @@ from huggingface_hub.dataclasses import strict
 from torch import nn
 
 from .click_inputs import ClickInputs
-from .click_layers import ActivationUnit
+from .click_layers import ActivationUnit, PairStates
 from .deep_click import DeepClickConfig, DeepClickModel
 from .self_attention import LengthGroups, SelfAttention
+from .shared_histories import SharedHistories
 
 
 @strict
@@ -94,14 +95,31 @@ class Interest(nn.Module):
         self.unit = ActivationUnit(width, config.attention_sizes, "relu", bias=False)
 
     def forward(
-        self, head: torch.Tensor, events: torch.Tensor, inputs: ClickInputs, candidate: torch.Tensor
+        self,
+        head: torch.Tensor,
+        events: torch.Tensor,
+        inputs: ClickInputs,
+        places: torch.Tensor,
+        candidate: torch.Tensor,
     ) -> torch.Tensor:
-        """(rows, width) interests of (all events, width of a head) outputs over (all events, width) states."""
+        """(rows, width) interests.
+
+        Args:
+            head: (distinct events, width of a head) outputs of the head.
+            events: (distinct events, width) states that the head has read.
+            inputs: The batch.
+            places: (all events,) place of each event of the batch among the distinct events.
+            candidate: (rows, width) states of the candidates.
+        """
         states = self.feed(events, self.projection(head))
-        recency = self.positions(inputs.recency[inputs.mask])
-        queries = self.query(torch.cat([candidate.index_select(0, inputs.owners), recency], dim=-1))
-        weights = inputs.softmax_of(self.unit(states, queries, None))
-        return inputs.sum_of(weights[:, None] * states)
+        # The query of a pair is W [c, p] + b for its candidate c and position p, that is a row of each of two tables.
+        of_candidate, of_position = self.query.weight.split([candidate.shape[1], self.positions.embedding_dim], dim=1)
+        queries = PairStates(
+            (nn.functional.linear(candidate, of_candidate, self.query.bias), inputs.owners),
+            (nn.functional.linear(self.positions.weight, of_position), inputs.recency[inputs.mask]),
+        )
+        weights = inputs.softmax_of(self.unit(PairStates((states, places)), queries))
+        return inputs.sum_of(states, places, weights)
 
 
 class DMINModel(DeepClickModel):
@@ -136,15 +154,16 @@ class DMINModel(DeepClickModel):
         self, inputs: ClickInputs, events: torch.Tensor, candidate: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Compute the features of a history; see `DeepClickModel.interests`."""
-        groups = LengthGroups.of(inputs.lengths)
-        refined = self.refiner(events, groups)
+        shared = SharedHistories.of(inputs)
+        groups = LengthGroups.of(shared.lengths)
+        refined = self.refiner(events.index_select(0, shared.first), groups)
         found = [
-            extractor(head, refined, inputs, candidate)
+            extractor(head, refined, inputs, shared.places, candidate)
             for extractor, head in zip(self.extractors, self.heads(refined, groups).unbind(1), strict=True)
         ]
         mean = inputs.mean_of(events)
         features = torch.cat([*found, mean, mean * candidate], dim=-1)
-        return features, self.next_event_loss(inputs, refined, events)
+        return features, self.next_event_loss(inputs, refined.index_select(0, shared.places), events)
 
 
 DMINConfig.register_for_auto_class()

@@ -159,8 +159,7 @@ def test_auxiliary_loss_and_attention_of_dien() -> None:
 def test_auxiliary_loss_of_dmin() -> None:
     model, lengths = make("dmin"), (3, 7, 1, 0, 5)
     inputs = batch(lengths)
-    found: list[torch.Tensor] = []
-    model.refiner.register_forward_hook(lambda module, given, output: found.append(output))
+    found = results_of(model, "next_event_loss", argument=1)
     output = model(**inputs)
     events = histories(model, inputs)
     negatives = item_states(model, inputs["negative_ids"], inputs["negative_category_ids"], None)
