@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
+
 from ..modeling_xcat.arguments_xcat import whole_text
-from ..modeling_xcat.item_policy_xcat import APPROVED, BLOCKED, outcome_of
+from ..modeling_xcat.item_policy_xcat import APPROVED, BLOCKED, is_decided, outcome_of
+from ..tokenization.policy.item_verdicts import text_columns, text_hashes
 from ..tokenization.policy_file import POLICY_FILE, read_policy_file, write_policy
-from ..tokenization.vocabulary import ItemVocabulary
+from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 
 REVIEW_FILE = "review.jsonl"
 """File of a checkpoint with the decisions, one per line; it has names of people and is not pushed."""
@@ -37,7 +40,7 @@ class QueuedItem:
 
     Args:
         item_id: Its external id.
-        title: Its title; "" if the catalogue does not have the item.
+        title: Its title; "" for none.
         outcome: "blocked" or "sensitive".
         categories: Categories of the matched rules.
         certain: Whether a match is certain; False for hidden and ambiguous words, and for a classifier.
@@ -64,12 +67,13 @@ class ReviewEntry:
         number: Number of the line, from 1.
         time: Time in UTC, ISO 8601.
         item_id: The item.
-        decision: "approved" or "blocked"; "ended" when an approval ends: a text changed, or the item was added again.
+        decision: "approved" or "blocked"; "ended" when an approval ends, because the item has another text.
         by: Name of the person; "xcat-rec" for the end of an approval.
         reason: Reason in words.
         outcome: Outcome before the decision.
         previous: Hash of the line before.
         hash: SHA-256 of this line without it.
+        text: Hash of the texts that an approval is of; "" for none, as in lines of older versions.
     """
 
     number: int
@@ -81,10 +85,12 @@ class ReviewEntry:
     outcome: str
     previous: str
     hash: str = ""
+    text: str = ""
 
     def digest(self) -> str:
-        """SHA-256 of all fields but `hash`."""
-        fields = {name: value for name, value in asdict(self).items() if name != "hash"}
+        """SHA-256 of all fields but `hash`, and but an empty `text`, which lines of older versions lack."""
+        left_out = ("hash",) if self.text else ("hash", "text")
+        fields = {name: value for name, value in asdict(self).items() if name not in left_out}
         return hashlib.sha256(json.dumps(fields, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -103,10 +109,15 @@ def review_queue(folder: Path) -> list[QueuedItem]:
     saved, titles = _policy_of(folder), _titles(folder)
     waiting = [
         QueuedItem(
-            name, titles.get(name, ""), one["outcome"], tuple(one["categories"]), one["certain"], tuple(one["matches"])
+            name,
+            one.get("title") or titles.get(name, ""),
+            one["outcome"],
+            tuple(one["categories"]),
+            one["certain"],
+            tuple(one["matches"]),
         )
         for name, one in saved["items"].items()
-        if name not in saved["decisions"]
+        if not is_decided(saved, name)
     ]
     return sorted(waiting, key=lambda one: (_ORDER[one.outcome], one.certain))
 
@@ -135,49 +146,68 @@ def decide(folder: Path, decisions: Mapping[str, Decision], *, by: str, reason: 
         if decision not in (APPROVED, BLOCKED):
             raise ValueError(f"decision is {decision!r}; give {APPROVED} or {BLOCKED}")
     with locked_review(folder):
-        saved = _policy_of(folder)
-        known = {*saved["items"], *_titles(folder)}
+        saved, catalogue = _policy_of(folder), ItemVocabulary.load(folder)
+        known = {*saved["items"], *catalogue.column("item_id").to_pylist()}
         for item in decisions:
             if item not in known:
                 raise ValueError(
                     f"item is {item!r}, which is not in the catalogue of {folder}; give the id of an item"
                 )
+        approved = [item for item, decision in decisions.items() if decision == APPROVED]
+        texts = _texts_of(approved, saved, catalogue)
         lines = [
-            (item, decision, by.strip(), reason.strip(), outcome_of(saved, item))
+            (item, decision, by.strip(), reason.strip(), outcome_of(saved, item), texts.get(item, ""))
             for item, decision in decisions.items()
         ]
         entries = _append(folder, lines)
-        write_policy(folder, {**saved, "decisions": {**saved["decisions"], **decisions}})
+        kept = {item: text for item, text in saved.get("approved_texts", {}).items() if item not in decisions}
+        decided = {**saved["decisions"], **decisions}
+        write_policy(folder, {**saved, "decisions": decided, "approved_texts": {**kept, **texts}})
     return entries
 
 
-def end_approvals(folder: Path, items: Collection[str]) -> list[ReviewEntry]:
-    """Log that approvals have ended, because a text of the item changed or it was added again.
+def _texts_of(items: Sequence[str], saved: Mapping[str, Any], catalogue: ItemVocabulary) -> dict[str, str]:
+    """Hash of the texts of items that the policy has read: of its entry, and for others of the catalogue."""
+    found = {item: text for item in items if (text := saved["items"].get(item, {}).get("text"))}
+    places = catalogue.encode(items) - NUM_SPECIAL_ROWS
+    own = [int(place) for item, place in zip(items, places, strict=True) if place >= 0 and item not in found]
+    table = catalogue.table.take(pa.array(own, pa.int64()))
+    hashes = text_hashes(table, text_columns(catalogue.table))
+    return {**found, **dict(zip(table["item_id"].to_pylist(), hashes, strict=True))}
+
+
+def end_approvals(folder: Path, items: Mapping[str, str]) -> list[ReviewEntry]:
+    """Log that approvals have ended, because the item has another text than the approved one.
 
     The caller has `locked_review`.
 
     Args:
         folder: The checkpoint.
-        items: New items, and items whose texts changed. Those that are not approved are left out.
+        items: Hash of the texts of new items, and of items whose texts changed, by id. Items that are not approved,
+            and those that have the approved text, are left out.
 
     Raises:
         ReviewLogError: If the log was changed.
     """
     if not items or not (folder / REVIEW_FILE).is_file():
         return []
-    last = {entry.item_id: entry.decision for entry in read_review_log(folder)}
-    ended = [item for item in items if last.get(item) == APPROVED]
-    reason = "its text changed or it was added again"
-    return _append(folder, [(item, ENDED, "xcat-rec", reason, "allowed") for item in ended])
+    last = {entry.item_id: entry for entry in read_review_log(folder)}
+    ended = [
+        item
+        for item, text in items.items()
+        if (entry := last.get(item)) is not None and entry.decision == APPROVED and entry.text != text
+    ]
+    reason = "it has another text than the approved one"
+    return _append(folder, [(item, ENDED, "xcat-rec", reason, "allowed", "") for item in ended])
 
 
-def _append(folder: Path, lines: Sequence[tuple[str, str, str, str, str]]) -> list[ReviewEntry]:
-    """Add lines of item, decision, person, reason and outcome before to the log, in one write."""
+def _append(folder: Path, lines: Sequence[tuple[str, str, str, str, str, str]]) -> list[ReviewEntry]:
+    """Add lines of item, decision, person, reason, outcome before and hash of texts to the log, in one write."""
     before = read_review_log(folder)
     previous, now = before[-1].hash if before else FIRST, datetime.now(UTC).isoformat(timespec="seconds")
     entries: list[ReviewEntry] = []
-    for number, line in enumerate(lines, start=len(before) + 1):
-        entry = ReviewEntry(number, now, *line, previous)
+    for number, (item, decision, by, reason, outcome, text) in enumerate(lines, start=len(before) + 1):
+        entry = ReviewEntry(number, now, item, decision, by, reason, outcome, previous, text=text)
         entries.append(replace(entry, hash=entry.digest()))
         previous = entries[-1].hash
     if entries:
@@ -258,11 +288,15 @@ def carry_decisions(before: Path, policy: Mapping[str, Any] | None) -> dict[str,
     """
     if policy is None:
         return None
-    file = before / POLICY_FILE
-    decided = _in_force(read_review_log(before))
+    file, entries = before / POLICY_FILE, read_review_log(before)
+    earlier: Mapping[str, Any] = {"decisions": _in_force(entries)}
     if file.is_file():
-        decided = read_policy_file(file)["decisions"]
-    return {**policy, "decisions": {**decided, **policy["decisions"]}}
+        earlier = read_policy_file(file)
+    else:
+        last = {entry.item_id: entry.text for entry in entries}
+        earlier = {**earlier, "approved_texts": {item: last[item] for item in earlier["decisions"] if last[item]}}
+    parts = ("decisions", "approved_texts")
+    return {**policy, **{part: {**earlier.get(part, {}), **policy.get(part, {})} for part in parts}}
 
 
 def _in_force(entries: Sequence[ReviewEntry]) -> dict[str, str]:

@@ -86,7 +86,11 @@ def bench(
     resume: Annotated[bool, typer.Option(help="Keep the runs in the file and add the missing ones.")] = False,
     report: Report = None,
     list_models: Annotated[
-        bool, typer.Option("--list-models", help="Print names, descriptions and sources of the models, and exit.")
+        bool,
+        typer.Option(
+            "--list-models",
+            help="Print names, descriptions and sources of the models, or of those of --task, and exit.",
+        ),
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
@@ -107,7 +111,7 @@ def bench(
         xcat bench my-shop/ --task click --negatives category --models din,dien,bst,xcat --output clicks.json
     """
     if list_models:
-        _print_models(json_output)
+        _print_models(json_output, task)
         return
     cold = {"cold_items": cold_items, "cold_policy": cold_policy} if cold_items else {}
     own = {"split": split, "tie_policy": tie_policy, "negatives": negatives, **cold}
@@ -190,13 +194,15 @@ def _show(rows: list[Row], reports: dict[str, RankingReport], result: BenchResul
         messages.print("", ask_ratios_table(result.ask_comparisons), highlight=False, sep="\n")
 
 
-def _print_models(as_json: bool) -> None:
-    """Print the models, on standard output."""
-    from ..workflows.model_list import list_models
+def _print_models(as_json: bool, task: str | None) -> None:
+    """Print the models of a task, or of all, on standard output."""
+    from ..workflows.model_list import PURPOSES, list_models
     from .console import print_json, results
     from .model_page import ModelPage
 
-    models = list_models()
+    if task is not None and task not in PURPOSES:
+        raise ValueError(f"--task is {task!r}; --list-models has the models of {' and '.join(PURPOSES)}")
+    models = list_models(task)
     if as_json:
         print_json({"models": [model.to_dict() for model in models]})
     else:

@@ -14,6 +14,25 @@ APPROVED = "approved"
 """Decision of a person: the item is allowed. The other decision is `BLOCKED`."""
 
 
+def is_decided(saved: Mapping[str, Any], item: str) -> bool:
+    """Whether a decision of a person is in force: an approval is of one text, and not of another one.
+
+    Args:
+        saved: Content of `policy.json`.
+        item: External id of the item.
+
+    Example:
+        >>> saved = {"items": {"a": {"text": "1"}}, "decisions": {"a": "approved"}, "approved_texts": {"a": "2"}}
+        >>> is_decided(saved, "a")
+        False
+    """
+    decided = saved.get("decisions", {}).get(item)
+    if decided != APPROVED:
+        return decided is not None
+    seen, now = saved.get("approved_texts", {}).get(item), saved["items"].get(item, {}).get("text")
+    return not seen or not now or seen == now
+
+
 def outcome_of(saved: Mapping[str, Any], item: str) -> str:
     """The outcome of an item after the decision of a person: "allowed", "sensitive" or "blocked".
 
@@ -26,9 +45,8 @@ def outcome_of(saved: Mapping[str, Any], item: str) -> str:
         >>> [outcome_of(saved, item) for item in ("a", "b", "c")]
         ['allowed', 'blocked', 'allowed']
     """
-    decided = saved.get("decisions", {}).get(item)
-    if decided is not None:
-        return BLOCKED if decided == BLOCKED else "allowed"
+    if is_decided(saved, item):
+        return BLOCKED if saved["decisions"][item] == BLOCKED else "allowed"
     return str(saved["items"].get(item, {}).get("outcome", "allowed"))
 
 

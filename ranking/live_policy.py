@@ -52,6 +52,7 @@ class LivePolicy(Snapshots):
             found = None if chosen is None else checked_catalogue(chosen, self.vocabulary)
             if found is not None and self.processor.policy is not None:
                 found["decisions"] = dict(self.processor.policy["decisions"])
+                found["approved_texts"] = dict(self.processor.policy.get("approved_texts", {}))
             self._followed = None
             self._use_policy(found)
 
@@ -114,9 +115,12 @@ class LivePolicy(Snapshots):
                 saved = read_policy_file(self._followed) if self._followed.is_file() else before
                 changed = {name: one for name, one in now["items"].items() if before["items"].get(name) != one}
                 ended = set(before["decisions"]) - set(now["decisions"])
-                decisions = {name: one for name, one in saved["decisions"].items() if name not in ended}
+                kept = {
+                    part: {name: one for name, one in saved.get(part, {}).items() if name not in ended}
+                    for part in ("decisions", "approved_texts")
+                }
                 if changed or ended:
-                    write_policy(folder, {**saved, "items": {**saved["items"], **changed}, "decisions": decisions})
+                    write_policy(folder, {**saved, "items": {**saved["items"], **changed}, **kept})
                     self._read_at = _state_of(self._followed)
             if (folder / REVIEW_FILE).is_file():
                 try:

@@ -26,7 +26,8 @@ def read_policy_file(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Returns:
         `format`; `settings` of the policy; `items`, the outcome, categories and matches of each item that is not
-        allowed; and `decisions`, "approved" or "blocked" per item.
+        allowed, with its title and the hash of its texts; `decisions`, "approved" or "blocked" per item; and
+        `approved_texts`, the hash of the texts that an approval is of.
 
     Raises:
         ValueError: If the file is damaged, or of a newer version.
@@ -65,6 +66,9 @@ def _fault(policy: Mapping[str, Any]) -> str | None:
     for name, decision in policy["decisions"].items():
         if decision not in _DECISIONS:
             return f"decisions has {name!r} as {decision!r}"
+    texts = policy.get("approved_texts", {})  # older files have none
+    if not isinstance(texts, dict) or any(not isinstance(text, str) for text in texts.values()):
+        return "approved_texts has other values than texts"
     return None
 
 

@@ -13,6 +13,8 @@ import numpy as np
 BINS = 15
 """Bins of the expected calibration error."""
 _EPSILON = 1e-15
+_EQUAL = 1e-6
+"""Logits that differ by less, relative to their size if it is above 1, are equal but for rounding."""
 ABOUT = {
     "auc": "AUC: probability that a positive has a higher prediction than a negative; equal predictions count half.",
     "gauc": "GAUC: mean AUC of the users with both labels, weighted by their impressions (DIN, KDD 2018).",
@@ -150,7 +152,10 @@ def ece(found: Predictions, weights: np.ndarray) -> float:
 
 
 def reliability_slope(found: Predictions, weights: np.ndarray) -> float:
-    """Slope of a logistic regression of labels on logits (Cox, 1958); infinite if the logits separate the labels."""
+    """Slope of a logistic regression of labels on logits (Cox, 1958).
+
+    Infinite if the logits separate the labels, and NaN if the predictions are equal but for rounding.
+    """
     return logistic_fit(found.logits, found.labels, weights)[0]
 
 
@@ -179,14 +184,14 @@ def logistic_fit(
         intercept: Whether the intercept is fitted; otherwise it is 0.
 
     Returns:
-        Slope and intercept. The slope is NaN if all labels or all logits are equal, and infinite if the logits
-        separate the labels.
+        Slope and intercept. The slope is NaN if all labels, or all logits but for rounding, are equal, and infinite
+        if the logits separate the labels.
     """
     weights = np.ones(len(logits)) if weights is None else weights
     counted = weights > 0
     x, y, w = logits[counted], labels[counted], weights[counted]
     ones, zeros = x[y == 1], x[y == 0]
-    if not len(ones) or not len(zeros) or x.min() == x.max():
+    if not len(ones) or not len(zeros) or x.max() - x.min() <= _EQUAL * max(1.0, float(np.abs(x).max())):
         return float("nan"), 0.0
     if intercept and (zeros.max() <= ones.min() or ones.max() <= zeros.min()):
         return (float("inf") if zeros.max() <= ones.min() else float("-inf")), 0.0

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from xcat_rec import list_models
+
 from ..tiny_shop import write_shop
 from .commands import refused
 from .commands import run as run_command
@@ -66,3 +68,6 @@ def test_negatives_without_the_task(shop, tmp_path, capsys, monkeypatch):
 def test_the_list_has_both_tasks(capsys):
     answer = run_command(["bench", "--list-models", "--json"], capsys)
     assert {model["purpose"] for model in answer["models"]} == {"next-item", "click"}
+    answer = run_command(["bench", "--list-models", "--task", "click", "--json"], capsys)
+    assert answer["models"] == [model.to_dict() for model in list_models("click")]
+    refused(["bench", "--list-models", "--task", "rating"], capsys, ["--task is 'rating'", "next-item and click"])

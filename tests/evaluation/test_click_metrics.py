@@ -112,6 +112,9 @@ def test_the_slope_is_that_of_a_logistic_regression() -> None:
     assert value("reliability_slope", p, y) == pytest.approx(found[0])
     assert value("reliability_slope", [0.1, 0.2, 0.8], [0, 0, 1]) == math.inf
     assert math.isnan(value("reliability_slope", [0.3, 0.3], [0, 1]))
+    rounded = 0.3 + 1e-8 * np.random.default_rng(0).standard_normal(200)
+    assert math.isnan(value("reliability_slope", rounded, np.arange(200) % 3 == 0))
+    assert math.isfinite(value("reliability_slope", 0.3 + 1e4 * (rounded - 0.3), np.arange(200) % 3 == 0))
 
 
 def test_intervals_resample_users() -> None:

@@ -97,7 +97,7 @@ def test_every_change_of_the_log_is_found(folder: Path) -> None:
             for place in range(len(lines))
             for name, value in (
                 ("decision", "approved"), ("by", "Eve"), ("reason", ""), ("time", ""), ("number", 9), ("item_id", "a"),
-                ("previous", "0" * 63), ("hash", "f" * 64), ("outcome", "x"), ("other", 1),
+                ("previous", "0" * 63), ("hash", "f" * 64), ("outcome", "x"), ("other", 1), ("text", "0" * 64),
             )
         ],
     }  # fmt: skip
@@ -176,6 +176,39 @@ def test_an_ended_approval_does_not_come_back_with_another_policy(folder: Path) 
     assert len(own.verify()) == 6
 
 
+def test_an_approval_is_of_a_text(folder: Path) -> None:
+    """The item may be added again with the same text; with another one it waits for a decision again."""
+    own, loaded = Review(folder), XCatRecommender.from_pretrained(folder)
+    loaded.add_items({"item_id": ["gin-1"], "title": ["Gin, 1 l"]})
+    assert {one.item_id: one.title for one in own.queue()}["gin-1"] == "Gin, 1 l", "the checkpoint lacks the item"
+    own.approve(["gin-1", "item-05", "item-10"], by="Ada", reason="sold with a licence")
+    again = XCatRecommender.from_pretrained(folder)  # as after a restart, without the item
+    again.add_items({"item_id": ["gin-1"], "title": ["Gin, 1 l"]})
+    assert "gin-1" in listed(again.recommend(OTHERS, 50)) and len(own.verify()) == 3
+    for policy in ("off", "standard"):
+        own.apply(policy)
+    again = XCatRecommender.from_pretrained(folder)
+    again.add_items({"item_id": ["gin-1", "item-05"], "title": ["Gin, 1 l", "Nazi flag"]})
+    assert {"gin-1", "item-05", "item-10"} <= listed(again.recommend(OTHERS, 50)) and len(own.verify()) == 3
+    again.add_items({"item_id": ["gin-1", "item-10"], "title": ["Gin, 2 l", "boots number 11"]})
+    ended = sorted(one.item_id for one in own.verify() if one.decision == "ended")
+    assert ended == ["gin-1", "item-10"] and {one.item_id: one.title for one in own.queue()}["gin-1"] == "Gin, 2 l"
+    assert "gin-1" not in listed(again.recommend(OTHERS, 50))
+
+
+def test_an_approval_does_not_count_for_another_text_of_a_new_fit(folder: Path) -> None:
+    own = Review(folder)
+    own.approve("item-05", by="Ada", reason="a book about history")
+    file = folder / POLICY_FILE
+    saved = json.loads(file.read_text(encoding="utf-8"))
+    saved["items"]["item-05"] |= {"text": "0" * 64, "title": "Nazi flag 2"}
+    file.write_text(json.dumps(saved), encoding="utf-8")
+    assert "item-05" in {one.item_id for one in own.queue()} and len(own.verify()) == 1
+    assert "item-05" not in listed(XCatRecommender.from_pretrained(folder).recommend(OTHERS, 40))
+    own.approve("item-05", by="Ada", reason="seen again")
+    assert "item-05" in listed(XCatRecommender.from_pretrained(folder).recommend(OTHERS, 40))
+
+
 def test_several_decisions_are_made_all_or_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = Review(folder)
     before = (folder / POLICY_FILE).read_bytes()
@@ -205,6 +238,7 @@ def test_several_decisions_are_made_all_or_none(folder: Path, capsys: pytest.Cap
         ("settings", {}, "settings has no outcomes"), ("items", {"item-04": "blocked"}, "items has 'item-04' without"),
         ("items", {"a": {"outcome": "blocked", "categories": [], "certain": True, "matches": [1]}}, "a match that"),
         ("decisions", {"item-04": ["approved"]}, "decisions has 'item-04' as"),
+        ("approved_texts", {"item-04": None}, "approved_texts has other values than texts"),
     ],
 )  # fmt: skip
 def test_a_policy_file_of_other_types_is_named(folder: Path, part: str, value: object, message: str) -> None:

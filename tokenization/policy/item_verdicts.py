@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,9 +63,42 @@ def checked_catalogue(policy: ContentPolicy, catalogue: ItemVocabulary) -> dict[
         catalogue: The items.
     """
     ids = catalogue.column("item_id").to_pylist()
-    verdicts = check_rows(policy, catalogue.table, text_columns(catalogue.table))
-    items = {name: one.to_dict() for name, one in zip(ids, verdicts, strict=True) if one.matches}
-    return {"format": FORMAT, "settings": policy.settings(), "items": items, "decisions": {}}
+    columns = text_columns(catalogue.table)
+    verdicts = check_rows(policy, catalogue.table, columns)
+    flagged = np.flatnonzero([bool(one.matches) for one in verdicts])
+    entries = _entries(catalogue.table.take(pa.array(flagged)), columns, [verdicts[row] for row in flagged])
+    items = {ids[row]: entry for row, entry in zip(flagged, entries, strict=True)}
+    return {"format": FORMAT, "settings": policy.settings(), "items": items, "decisions": {}, "approved_texts": {}}
+
+
+def text_hashes(table: pa.Table, columns: Sequence[str]) -> list[str]:
+    """SHA-256 per row of the names and texts of columns; empty texts are left out, so a new column changes nothing.
+
+    Args:
+        table: Items.
+        columns: Columns that the policy checks.
+
+    Example:
+        >>> one, two = pa.table({"title": ["a"]}), pa.table({"title": ["a"], "brand": [None]})
+        >>> text_hashes(one, ["title"]) == text_hashes(two, ["title", "brand"])
+        True
+    """
+    texts = {name: _texts(table, name).to_pylist() for name in columns}
+    return [
+        hashlib.sha256(
+            json.dumps(sorted((name, own[row]) for name, own in texts.items() if own[row])).encode()
+        ).hexdigest()
+        for row in range(table.num_rows)
+    ]
+
+
+def _entries(table: pa.Table, columns: Sequence[str], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    """Outcomes as `policy.json` stores them, with the title and the hash of the texts that the policy has read."""
+    titles = _texts(table, "title").to_pylist() if "title" in table.column_names else [None] * table.num_rows
+    return [
+        {**one.to_dict(), "title": title or "", "text": text}
+        for one, title, text in zip(verdicts, titles, text_hashes(table, columns), strict=True)
+    ]
 
 
 def place_policy(processor: Any, policy: str | None) -> list[str]:
@@ -94,8 +129,8 @@ def rechecked_catalogue(
 ) -> dict[str, Any] | None:
     """Content of `policy.json` after a change of the catalogue: new items and changed texts are checked.
 
-    An approval ends when a text of its item changes, and when its item is added again. A block stays, and so does a
-    decision about an item that this catalogue lacks: another process may have added it.
+    An approval is of a text: it ends when its item has another one. A block stays, and so does a decision about an
+    item that this catalogue lacks: another process may have added it.
 
     Args:
         saved: Content before; None for no policy.
@@ -105,30 +140,32 @@ def rechecked_catalogue(
     if saved is None:
         return None
     columns = text_columns(now.table)
-    rows = _changed_rows(before, now, columns)
-    ids = now.table["item_id"].take(pa.array(rows)).to_pylist()
-    verdicts = check_rows(ContentPolicy(**saved["settings"]), now.table.take(pa.array(rows)), columns)
+    changed = now.table.take(pa.array(_changed_rows(before, now, columns)))
+    ids = changed["item_id"].to_pylist()
+    verdicts = check_rows(ContentPolicy(**saved["settings"]), changed, columns)
     known = set(now.column("item_id").to_pylist())
     items = {name: one for name, one in saved["items"].items() if name in known}
-    decisions = dict(saved["decisions"])
-    for name, verdict in zip(ids, verdicts, strict=True):
+    decisions, approved = dict(saved["decisions"]), dict(saved.get("approved_texts", {}))
+    for name, verdict, entry in zip(ids, verdicts, _entries(changed, columns, verdicts), strict=True):
         items.pop(name, None)
-        if decisions.get(name) == "approved":
+        if decisions.get(name) == "approved" and approved.get(name) != entry["text"]:
             del decisions[name]
+            approved.pop(name, None)
         if verdict.matches:
-            items[name] = verdict.to_dict()
-    return {**saved, "items": items, "decisions": decisions}
+            items[name] = entry
+    return {**saved, "items": items, "decisions": decisions, "approved_texts": approved}
 
 
-def new_or_changed_items(before: ItemVocabulary, now: ItemVocabulary) -> list[str]:
-    """Ids of new items, and of items of which a text changed.
+def new_or_changed_items(before: ItemVocabulary, now: ItemVocabulary) -> dict[str, str]:
+    """Hash of the texts of new items, and of items of which a text changed, by id.
 
     Args:
         before: The catalogue before.
         now: The catalogue now.
     """
-    rows = _changed_rows(before, now, text_columns(now.table))
-    return [str(name) for name in now.table["item_id"].take(pa.array(rows)).to_pylist()]
+    columns = text_columns(now.table)
+    changed = now.table.take(pa.array(_changed_rows(before, now, columns)))
+    return dict(zip(changed["item_id"].to_pylist(), text_hashes(changed, columns), strict=True))
 
 
 def _changed_rows(before: ItemVocabulary, now: ItemVocabulary, columns: Sequence[str]) -> np.ndarray:

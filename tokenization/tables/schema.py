@@ -93,7 +93,7 @@ class ShopTables:
     @property
     def report(self) -> TableReport:
         """Sizes and data-quality issues."""
-        rows = {"items": self.items.height, "events": self.events.height}
+        rows = {"items": self.items.height, "events": self.num_events}
         if self.users is not None:
             rows["users"] = self.users.height
         return TableReport(self.name, rows, tuple(self.problems))

@@ -189,7 +189,8 @@ class TableReader(ColumnReader):
         self._rows("events", table, CLICKED, "not_boolean", bad, "write 1 and 0, and nothing for other events")
         ignored = (~clicked).fill_null(False)
         remedy = f"they were read as event type {IMPRESSION}"
-        self._rows("events", table, CLICKED, "not_clicked", ignored, remedy, fatal=False)
+        if ignored.any():  # all have the same value, so an example would say nothing
+            self._add("events", CLICKED, "not_clicked", int(ignored.sum()), None, remedy, fatal=False)
         typed = pl.select(pl.when(ignored).then(pl.lit(IMPRESSION)).otherwise(types)).to_series()
         return typed.rename("event_type"), [clicked.rename(CLICKED).cast(pl.Boolean)]
 

@@ -48,7 +48,7 @@ def fit_calibration(
 
     The users are divided into folds; each method is fitted on the others and measured on a fold. A method is used if
     its log loss is lower than without calibration by more than one standard error over users, otherwise the logits
-    stay as they are.
+    stay as they are, as with a single user.
 
     With `rate`, the labels tell neither how many positives there are elsewhere, nor the slope there. Then log odds get
     a constant alone, which sets the mean prediction to `rate`. Scores on another scale need a shape: the methods are
@@ -77,6 +77,8 @@ def fit_calibration(
     methods = _METHODS
     if rate is not None:
         methods = {} if log_odds else {IDENTITY: _offset, "platt": _platt, "isotonic": _isotonic}
+    if len(names) < 2:  # no other users to measure a method on
+        methods = {}
     for method, fit in methods.items():
         values = np.empty(len(x))
         usable = True

@@ -409,6 +409,7 @@ def test_fit_takes_the_sequences(tmp_path):
     assert found.event_types == expected.event_types == ["buy", "purchase"]
     assert rows_of(found.splits) == rows_of(expected.splits)
     assert found.settings == expected.settings and found.shop.num_events == expected.shop.num_events > 2
+    assert shop.report.rows["events"] == tables.report.rows["events"]
     for options, message in (
         (
             PreparationOptions(split="leave-one-out"),

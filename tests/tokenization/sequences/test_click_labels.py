@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from xcat_rec.tokenization.sequences.click_labels import label_events, label_impressions, labels_from
 from xcat_rec.tokenization.sequences.click_options import ClickOptions
+from xcat_rec.tokenization.tables.schema import validate_tables
 
 ROWS = st.lists(
     st.tuples(st.sampled_from("uv"), st.sampled_from("ab"), st.integers(0, 6), st.sampled_from(["shown", "click"])),
@@ -95,3 +96,12 @@ def test_tables_without_both_labels_are_refused(
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ClickOptions(**options)
+
+
+def test_impressions_without_a_click_are_counted_without_an_example() -> None:
+    """All have the value 0, which a mask would show as '9'."""
+    items = pl.DataFrame({"item_id": ["A", "B"], "title": ["tea", "cup"]})
+    log = {"user_id": ["U"] * 3, "item_id": ["A", "B", "A"], "timestamp": [1, 2, 3], "clicked": [1, 0, 0]}
+    (found,) = (one for one in validate_tables(items, pl.DataFrame(log)).problems if one.column == "clicked")
+    wanted = "events, column clicked: 2 rows are impressions without a click; they were read as event type impression"
+    assert found.describe() == wanted

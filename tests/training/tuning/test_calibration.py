@@ -179,3 +179,15 @@ def test_bad_values_are_refused() -> None:
         fit_calibration(calibration, np.zeros(2), np.ones(2), [1, 2])
     with pytest.raises(ValueError, match="1 of 2 logits are not finite"):
         fit_calibration(calibration, np.array([0, np.inf]), np.array([0, 1]), [1, 2])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("log_odds", [False, True])
+@pytest.mark.parametrize("rate", [None, 0.25])
+def test_one_user_is_too_few_to_choose_a_method(rate: float | None, log_odds: bool) -> None:
+    logits, labels, _ = clicks(50, 0, slope=0.4)
+    calibration = ClickCalibration()
+    chosen = fit_calibration(calibration, logits, labels, ["U"] * 50, rate=rate, log_odds=log_odds)
+    assert chosen.method == "identity" and [*chosen.log_losses] == ["identity"]
+    moved = calibration(torch.from_numpy(logits).float()).double().numpy() - logits
+    assert np.ptp(moved) < 1e-5 and (rate is not None or np.abs(moved).max() == pytest.approx(0, abs=1e-6))
