@@ -77,7 +77,9 @@ def items_of(folder: Path, column: str, most: int) -> LabelPool:
     items = items.sample(min(most, items.height), seed=0, shuffle=True)
     # The columns of the category would tell the department.
     items = items.drop("category") if column != "category" else items
-    return item_pool(replace(shop, items=items), column, {}, most, encode)
+    values = dict(zip(items[ITEM], items[column].cast(pl.String), strict=True))
+    unlabelled = items.with_columns(pl.lit(None, pl.String).alias(column))
+    return labelled(item_pool(replace(shop, items=unlabelled), column, {}, most, encode), values)
 
 
 def users_of(folder: Path, column: str, most: int, segment: bool) -> LabelPool:
@@ -100,7 +102,12 @@ def users_of(folder: Path, column: str, most: int, segment: bool) -> LabelPool:
     chosen = np.random.default_rng(0).permutation(len(users))[:most]
     labels = {users[row]: by_user[users[row]] for row in chosen}
     earlier = log.filter("_earlier", pl.col(USER).is_in(list(labels))).drop("_earlier", "_value")
-    return user_pool(replace(shop, events=earlier), labels, most, encode)
+    return labelled(user_pool(replace(shop, events=earlier), {}, most, encode), labels)
+
+
+def labelled(pool: LabelPool, labels: dict[str, str]) -> LabelPool:
+    """A pool of candidates with the labels that the simulated person gives; a shop has no pool of labelled things."""
+    return replace(pool, labels=[labels[one] for one in pool.ids])
 
 
 def part(pool: LabelPool, rows: np.ndarray, labels: list[str]) -> LabelPool:

@@ -10,6 +10,7 @@ from transformers import AutoModel
 from transformers.activations import ACT2FN
 
 from .configuration_xcat import XCatConfig
+from .text_xcat import shrinkage
 
 
 def pooled_image(output: Any) -> torch.Tensor:
@@ -126,12 +127,12 @@ class XCatItemImages(nn.Module):
 
 
 def fit_image_whitening(vectors: torch.Tensor, size: int, floor: float = 0.01) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and matrix that bring the directions with the most variance to unit variance.
+    """Mean and whitening matrix of the directions with the most variance; with all of them, as for texts.
 
     Args:
         vectors: (images, width), one per distinct image.
         size: Number of directions to keep, at most the width. Directions beyond the number of images are zeros.
-        floor: Added to every variance, as a share of the mean variance of the kept directions.
+        floor: As for `shrinkage`.
 
     Returns:
         (width,) mean and (width, size) matrix.
@@ -139,7 +140,7 @@ def fit_image_whitening(vectors: torch.Tensor, size: int, floor: float = 0.01) -
     Example:
         >>> mean, matrix = fit_image_whitening(torch.tensor([[0.0, 1.0], [8.0, 1.0]]), 1, floor=0.0)
         >>> mean.tolist(), round(float(((torch.tensor([[8.0, 1.0]]) - mean) @ matrix).abs()), 3)
-        ([4.0, 1.0], 0.707)
+        ([4.0, 1.0], 0.577)
     """
     mean = vectors.mean(0)
     centred = (vectors - mean).double()
@@ -147,6 +148,8 @@ def fit_image_whitening(vectors: torch.Tensor, size: int, floor: float = 0.01) -
     kept = min(size, int((spreads > spreads.max().clamp(min=1e-12) * 1e-6).sum())) if len(spreads) else 0
     matrix = torch.zeros(vectors.shape[1], size, dtype=torch.float64)
     if kept:
-        variances = spreads[:kept] ** 2 / max(1, len(vectors) - 1)
-        matrix[:, :kept] = directions[:kept].T / (variances + floor * variances.mean()).sqrt()
+        variances = spreads**2 / max(1, len(vectors) - 1)
+        width = vectors.shape[1]
+        added = shrinkage(len(vectors), width, floor) * variances.sum() / width
+        matrix[:, :kept] = directions[:kept].T / (variances[:kept] + added).sqrt()
     return mean, matrix.to(vectors.dtype)

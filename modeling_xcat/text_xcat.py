@@ -114,17 +114,31 @@ class XCatTextEncoder(nn.Module):
         return (states - self.mean) @ self.whitening
 
 
+def shrinkage(count: int, width: int, floor: float) -> float:
+    """What whitening adds to every variance, as a share of the mean variance of all directions.
+
+    With few vectors the variance of a direction is mostly chance: with no more vectors than dimensions, plain
+    whitening makes all of them equally dissimilar. So the covariance is shrunk towards a multiple of the identity
+    (Ledoit and Wolf, 2004), by the floor plus (width / count) squared.
+
+    Args:
+        count: Vectors that the whitening is fitted to.
+        width: Their width.
+        floor: Least share, so that directions without information are not amplified.
+
+    Example:
+        >>> shrinkage(4000, 400, 0.01), shrinkage(200, 400, 0.01)
+        (0.020000000000000004, 4.01)
+    """
+    return floor + (width / max(1, count)) ** 2
+
+
 def fit_whitening(states: torch.Tensor, floor: float = 0.01) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and PCA-whitening matrix of text states.
 
-    With few texts the variance of a direction is mostly chance: with no more texts than dimensions, plain whitening
-    makes all texts equally dissimilar. So the covariance is shrunk towards a multiple of the identity (Ledoit and
-    Wolf, 2004), by the floor plus (text_dim / texts) squared.
-
     Args:
         states: (texts, text_dim), one per item or one per distinct text.
-        floor: Added to every variance, as a share of the mean variance, so that directions without
-            information are not amplified.
+        floor: As for `shrinkage`.
 
     Returns:
         (text_dim,) mean and (text_dim, text_dim) matrix.
@@ -133,6 +147,6 @@ def fit_whitening(states: torch.Tensor, floor: float = 0.01) -> tuple[torch.Tens
     centred = (states - mean).double()
     covariance = centred.T @ centred / max(1, len(states) - 1)
     variances, directions = torch.linalg.eigh(covariance)
-    floor += (states.shape[1] / max(1, len(states))) ** 2
+    floor = shrinkage(len(states), states.shape[1], floor)
     variances = variances.clamp(min=0) + floor * variances.clamp(min=0).mean() + 1e-12
     return mean, (directions / variances.sqrt()).to(states.dtype)

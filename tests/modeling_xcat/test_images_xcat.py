@@ -15,6 +15,7 @@ from xcat_rec.modeling_xcat.images_xcat import XCatItemImages, fit_image_whiteni
 from xcat_rec.modeling_xcat.items_xcat import IMAGE, TEXT
 from xcat_rec.modeling_xcat.layout_xcat import SequenceLayout
 from xcat_rec.modeling_xcat.memory_xcat import ItemImageMemory, MemoryInputs
+from xcat_rec.modeling_xcat.text_xcat import fit_whitening
 
 from .conftest import ROWS, tiny_config, tiny_model
 
@@ -48,16 +49,35 @@ def test_one_vector_per_image_from_every_kind_of_output() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 12), st.integers(1, 6), st.integers(1, 8), st.integers(0, 99))
-def test_whitened_directions_are_uncorrelated_with_unit_variance(
+def test_whitened_directions_are_uncorrelated_and_shrunk_as_those_of_texts(
     images: int, width: int, size: int, seed: int
 ) -> None:
     vectors = torch.randn(images, width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     size = min(size, width)
     mean, matrix = fit_image_whitening(vectors, size, floor=0.0)
     white = (vectors - mean) @ matrix
-    kept = min(size, images - 1)
-    expected = torch.diag(torch.tensor([1.0] * kept + [0.0] * (size - kept), dtype=torch.float64))
+    variances = torch.linalg.eigvalsh(torch.cov(vectors.T).reshape(width, width)).flip(0).clamp(min=0)
+    shrunk = variances / (variances + (width / images) ** 2 * variances.mean())
+    expected = torch.diag(shrunk[:size])
     assert torch.allclose(white.T @ white / (images - 1), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("images", [5, 40, 400])
+def test_whitening_with_all_directions_gives_the_similarities_that_texts_have(images: int) -> None:
+    vectors = torch.randn(images, 16, generator=torch.Generator().manual_seed(1)) * torch.arange(1.0, 17)
+    (mean, matrix), (same_mean, whole) = fit_image_whitening(vectors, 16), fit_whitening(vectors)
+    white, other = (vectors - mean) @ matrix, (vectors - same_mean) @ whole
+    torch.testing.assert_close(white @ white.T, other @ other.T, rtol=1e-3, atol=1e-3)
+
+
+def test_few_images_stay_nearest_to_those_of_the_same_look() -> None:
+    generator = torch.Generator().manual_seed(0)
+    looks = torch.arange(120) % 4
+    vectors = 1.5 * torch.randn(4, 256, generator=generator)[looks] + torch.randn(120, 256, generator=generator)
+    mean, matrix = fit_image_whitening(vectors, 64)
+    white = torch.nn.functional.normalize((vectors - mean) @ matrix, dim=1)
+    nearest = (white @ white.T).fill_diagonal_(-1).topk(5).indices
+    assert looks[nearest].eq(looks[:, None]).float().mean() > 0.95, "with unit variance in all directions it is .42"
 
 
 def test_equal_images_have_zeros() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +197,23 @@ def test_nothing_is_encoded_if_all_items_have_a_label() -> None:
     data = tables(category=pl.lit("tents"))
     with pytest.raises(ValueError, match="all 40 values of item_id have a label; there is nothing to suggest"):
         xcat_rec.suggest_labels(data, "items", text_encoder="no/encoder")  # loading it would be another error
+
+
+def test_the_benchmark_labels_things_of_a_shop_as_the_simulated_person_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tables()
+    for name, table in data.items():
+        table.write_parquet(tmp_path / f"{name}.parquet")
+    monkeypatch.syspath_prepend(str(Path(xcat_rec.__file__).parent / "benchmarks"))
+    monkeypatch.delitem(sys.modules, "label_suggestions", raising=False)
+    import label_suggestions  # type: ignore[import-not-found]
+
+    of_item = dict(zip(data["items"]["item_id"], data["items"]["category"], strict=True))
+    items = label_suggestions.items_of(tmp_path, "category", 30)
+    assert len(items.ids) == 30
+    assert items.labels == [of_item[one] for one in items.ids]
+    users = label_suggestions.users_of(tmp_path, "category", 5, False)
+    latest = {user: of_item[item] for user, item in data["events"].select("user_id", "item_id").iter_rows()}
+    assert len(users.ids) == 5
+    assert users.labels == [latest[one] for one in users.ids]
