@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 from datasets import Dataset
 
 from ..evaluation.attacks.defences import ALL, DEFENCES, NONE, defend_shop
@@ -184,6 +185,12 @@ def _some(rows: Dataset, most: int, seed: int) -> Dataset:
     return rows.select(np.sort(np.random.default_rng(seed).permutation(len(rows))[:most]))
 
 
+def _promoting(attacked: Attack) -> set[tuple[str, str]]:
+    """Users and items of the events of fake users with promoted items."""
+    fake = pl.col("user_id").is_in(list(attacked.fakes)) & pl.col("item_id").is_in(list(attacked.targets))
+    return set(attacked.shop.events.filter(fake).select("user_id", "item_id").rows())
+
+
 class _Measurement:
     """Trains and measures; tables that are the same are measured once."""
 
@@ -199,12 +206,13 @@ class _Measurement:
         defended = defend_shop(attacked.shop, defence, unknown=attacked.kind, seed=self.training["seed"])
         hits, ndcg = self._values(defended.shop)
         base = before or AttackCell(attacked.kind, defence, hits, ndcg)
-        detected, removed = defended.detected, set(defended.removed)
+        detected, promoting = defended.detected, _promoting(attacked)
         return AttackCell(
             attacked.kind, defence, hits, ndcg, confidence_interval(hits), paired_bootstrap(hits, base.hits),
             confidence_interval(ndcg), paired_bootstrap(ndcg, base.ndcg), attacked.cost,
             auc=None if detected is None or not attacked.fakes else detected.auc(attacked.fakes),
-            removed=len(removed), fakes_removed=len(removed & set(attacked.fakes)), fakes=len(attacked.fakes),
+            removed=len(defended.removed), promoting_removed=len(promoting & set(defended.removed)),
+            promoting=len(promoting),
             titles_removed=len(defended.titles), targets_removed=len(set(defended.titles) & set(attacked.targets)),
             events_left_out=defended.left_out,
         )  # fmt: skip

@@ -33,9 +33,9 @@ class AttackCell:
         change: `quality` less that of tables without attack and defence.
         cost: Fake users and events, or changed titles and characters.
         auc: Probability that the detector scores a fake user higher than a real one; None without either.
-        removed: Users who were removed.
-        fakes_removed: Fake users among them.
-        fakes: All fake users.
+        removed: Events that were removed because they promote an item.
+        promoting_removed: Events of fake users with promoted items among them.
+        promoting: All events of fake users with promoted items.
         titles_removed: Titles that were removed.
         targets_removed: Titles of promoted items among them.
         events_left_out: Events that were left out by limits.
@@ -52,8 +52,8 @@ class AttackCell:
     cost: Mapping[str, int] = field(default_factory=dict)
     auc: float | None = None
     removed: int = 0
-    fakes_removed: int = 0
-    fakes: int = 0
+    promoting_removed: int = 0
+    promoting: int = 0
     titles_removed: int = 0
     targets_removed: int = 0
     events_left_out: int = 0
@@ -119,7 +119,7 @@ class AttackResult:
         before = self.cells[NO_ATTACK, NONE].quality.mean
         lines = [
             f"| attack | defence | hit rate@{self.k} | gain, points | cut of the gain | NDCG@{self.k} | "
-            "detector AUC | fake users removed | users removed | titles removed |",
+            "detector AUC | promoting events removed | events removed | titles removed |",
             "|" + "---|" * 10,
         ]
         for (kind, defence), cell in self.cells.items():
@@ -128,7 +128,7 @@ class AttackResult:
             lines.append(
                 f"| {kind} | {defence} | {cell.hit_rate.mean:.2%} | {gain.mean * 100:+.2f} "
                 f"[{gain.low * 100:+.2f}, {gain.high * 100:+.2f}] | {cut} | {cell.quality.mean:.4f} "
-                f"({cell.change.mean / before:+.1%}) | {auc} | {cell.fakes_removed} of {cell.fakes} | "
+                f"({cell.change.mean / before:+.1%}) | {auc} | {cell.promoting_removed} of {cell.promoting} | "
                 f"{cell.removed} | {cell.titles_removed} |"
             )
         if self.equilibrium is not None:

@@ -25,14 +25,14 @@ class Defended:
     Args:
         shop: The tables.
         detected: Scores of the users; None if no users were scored.
-        removed: Ids of the users who were removed.
+        removed: Ids of users and items of the events that promote an item, which were removed.
         titles: Items whose titles were removed, with the checks that they failed.
         left_out: Events that were left out by limits.
     """
 
     shop: ShopTables
     detected: DetectedUsers | None = None
-    removed: tuple[str, ...] = ()
+    removed: tuple[tuple[str, str], ...] = ()
     titles: Mapping[str, list[str]] = field(default_factory=dict)
     left_out: int = 0
 
@@ -40,11 +40,11 @@ class Defended:
 def defend_shop(shop: ShopTables, defence: str, *, unknown: str | None = None, seed: int = 0) -> Defended:
     """Defend a shop; the defence sees nothing but these tables, which may be poisoned.
 
-    | Defence | Events | Titles |
+    | Defence | Removed or limited events | Removed or changed titles |
     |---|---|---|
     | none | | |
     | normalise | | characters without width, compatibility forms and lookalikes are replaced |
-    | detect | users whom `ProfileDetector` takes for fake are removed | titles that fail a check are removed |
+    | detect | events of suspicious users with promoted items (`ProfileDetector`) | titles that fail a check |
     | limit | one user and groups have a limited influence | cut at the length of 95 % of the titles |
     | all | detect, then limit | normalise, then detect and limit |
 
@@ -85,7 +85,9 @@ def _without_suspects(
     """Without users and titles that are taken for fake; `before` has titles that failed before they were changed."""
     shop = found.shop
     detected = ProfileDetector([kind for kind in PROFILES if kind != unknown], seed=seed).detect(shop)
-    removed = detected.removed
     titles = {**before, **suspicious_titles(shop)} if titled else {}
-    kept = replace(shop, events=shop.events.filter(~pl.col("user_id").is_in(removed)))
-    return Defended(without_titles(kept, list(titles)), detected, tuple(removed), titles)
+    schema = {name: shop.events.schema[name] for name in ("user_id", "item_id")}
+    promotions = pl.DataFrame(list(detected.promotions), schema=schema, orient="row")
+    events = shop.events.join(promotions, on=["user_id", "item_id"], how="anti", maintain_order="left")
+    kept = without_titles(replace(shop, events=events), list(titles))
+    return Defended(kept, detected, tuple(detected.promotions), titles)

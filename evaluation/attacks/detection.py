@@ -11,38 +11,35 @@ import polars as pl
 from ...tokenization.tables.schema import ShopTables
 from ..audits.doubly_robust import logistic_regression
 from .profiles import PROFILES, fake_events
+from .promotion import FURTHEST, item_scores, promoting_events
 from .shop_attack import choose_targets
-from .user_features import UserItems, others_mean, user_features, user_items
+from .user_features import UserItems, others_error, others_mean, user_features, user_items
 
 SIMULATED = ((1, 0.003), (3, 0.01), (5, 0.02))
 """Simulated attacks of each kind: number of targets, and share of fake users."""
-MOST_REMOVED = 0.1
-"""Largest share of users that is removed; beyond it the ones with the highest scores are."""
+TRIMMED, ROUNDS = 0.1, 4
+"""Share of the given users that a fit leaves out because they may be fake, and number of fits."""
 _LEAST_SIMULATED = 5
 """Fake users of a simulated attack, at least."""
-_FURTHEST = 4.0
-"""Standard deviations at which features are cut."""
 
 
 @dataclass(frozen=True)
 class DetectedUsers:
-    """Scores of users.
+    """Scores of users, and the events by which suspicious ones promote items.
 
     Args:
         users: Ids of the users.
         scores: (users,) scores; the higher, the more like a coordinated profile.
-        threshold: Least score of a user who is removed.
+        threshold: Least score of a suspicious user.
+        promoted: Ids of the items that are taken for promoted.
+        promotions: Ids of users and items of the events that promote them.
     """
 
     users: Sequence[str]
     scores: np.ndarray
     threshold: float
-
-    @property
-    def removed(self) -> list[str]:
-        """Ids of the users whose score reaches the threshold, at most `MOST_REMOVED` of all."""
-        order = np.argsort(-self.scores, kind="stable")[: int(MOST_REMOVED * len(self.scores))]
-        return [self.users[place] for place in order if self.scores[place] >= self.threshold]
+    promoted: Sequence[str] = ()
+    promotions: Sequence[tuple[str, str]] = ()
 
     def auc(self, fakes: Sequence[str]) -> float:
         """Probability that a fake user has a higher score than a real one, ties counted half; NaN without fake ones.
@@ -74,8 +71,8 @@ class ProfileDetector:
 
     The defender knows no label. Fake users of known kinds are added to the given tables, which may be poisoned, and a
     logistic regression learns to tell them from all others, in two stages. The first has features of the user. The
-    second adds, over the user's items, the maximum and the mean of the first scores of the item's other users: a
-    promoted item has users who look alike.
+    second adds, over the user's items, the scores of the item's other users: a promoted item has users who look alike.
+    The given users with the highest scores are left out of the fit, because they may be fake.
 
     Args:
         kinds: Kinds of profiles that are simulated; leave one out to see how well it is found unknown.
@@ -92,36 +89,42 @@ class ProfileDetector:
         self.kinds, self.seed = tuple(kinds), seed
 
     def detect(self, shop: ShopTables) -> DetectedUsers:
-        """Score the users of tables that may be poisoned.
+        """Score the users of tables that may be poisoned, and find the events that promote an item.
 
-        The threshold has the best F1 score on the simulated users and all others.
+        Both thresholds, of users and of items, have the best F1 score on the simulated ones and all others.
 
         Args:
             shop: The tables.
         """
-        events, fakes = self._simulated(shop)
+        events, fakes, targets = self._simulated(shop)
         pairs = user_items(events)
         first = _features(pairs, shop)
         labels = np.isin(np.asarray(pairs.users), list(fakes)).astype(float)
-        stage_one = logistic_regression(_design(first), labels)
-        second = np.concatenate([first, _crowds(_design(first) @ stage_one, pairs)], axis=1)
-        stage_two = logistic_regression(_design(second), labels)
-        threshold = best_threshold(_design(second) @ stage_two, labels)
+        stage_one = trimmed_regression(_design(first), labels)
+        second = _second(first, stage_one, pairs)
+        stage_two = trimmed_regression(second, labels)
+        scores = second @ stage_two
+        threshold = best_threshold(scores, labels)
+        wanted = np.isin(np.asarray(pairs.items), list(targets)).astype(float)
+        of_items = best_threshold(item_scores(scores, pairs), wanted)
         pairs = user_items(shop.events)
-        first = _features(pairs, shop)
-        second = np.concatenate([first, _crowds(_design(first) @ stage_one, pairs)], axis=1)
-        return DetectedUsers(pairs.users, _design(second) @ stage_two, threshold)
+        scores = _second(_features(pairs, shop), stage_one, pairs) @ stage_two
+        promoting, promoted = promoting_events(scores, pairs, threshold, of_items)
+        users, items = np.asarray(pairs.users), np.asarray(pairs.items)
+        found = zip(users[pairs.user[promoting]].tolist(), items[pairs.item[promoting]].tolist(), strict=True)
+        return DetectedUsers(pairs.users, scores, threshold, items[promoted].tolist(), list(found))
 
-    def _simulated(self, shop: ShopTables) -> tuple[pl.DataFrame, set[str]]:
-        """The events with those of simulated fake users, and the ids of these."""
-        users, made = shop.events["user_id"].n_unique(), [shop.events]
+    def _simulated(self, shop: ShopTables) -> tuple[pl.DataFrame, set[str], set[str]]:
+        """The events with those of simulated fake users, and the ids of these and of the items that they promote."""
+        users, made, promoted = shop.events["user_id"].n_unique(), [shop.events], set[str]()
         for place, kind in enumerate(self.kinds):
             for count, share in SIMULATED:
                 seed = 1_000 + 10 * (100 * self.seed + place) + count
                 targets = choose_targets(shop, count, seed)
                 size = max(_LEAST_SIMULATED, round(share * users))
                 made.append(fake_events(shop.items, shop.events, kind, targets, size, seed))
-        return pl.concat(made), {name for part in made[1:] for name in part["user_id"].unique()}
+                promoted.update(targets)
+        return pl.concat(made), {name for part in made[1:] for name in part["user_id"].unique()}, promoted
 
 
 def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -141,22 +144,47 @@ def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(scores[order[int(f1.argmax())]])
 
 
+def trimmed_regression(design: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Coefficients of a logistic regression in which some of the users with the label 0 may belong to the others.
+
+    It is fitted `ROUNDS` times, each time without the `TRIMMED` share of the users with the label 0 that the last fit
+    gives the highest scores.
+
+    Args:
+        design: (users, features) features.
+        labels: (users,) 1 for a simulated user.
+    """
+    kept = np.ones(len(labels), bool)
+    for _ in range(ROUNDS):
+        fitted = logistic_regression(design[kept], labels[kept])
+        scores = np.where(labels > 0, -np.inf, design @ fitted)
+        kept = scores <= np.quantile(scores[labels == 0], 1 - TRIMMED)
+    return fitted
+
+
 def _design(features: np.ndarray) -> np.ndarray:
     return np.concatenate([np.ones((len(features), 1)), features], axis=1)
+
+
+def _second(first: np.ndarray, stage_one: np.ndarray, pairs: UserItems) -> np.ndarray:
+    """(users, columns) design of the second stage."""
+    return _design(np.concatenate([first, _crowds(_design(first) @ stage_one, pairs)], axis=1))
 
 
 def _features(pairs: UserItems, shop: ShopTables) -> np.ndarray:
     """Standardised features and their squares: both much and little of a feature can be suspicious."""
     found = user_features(pairs, shop.items)
     spread = found.std(axis=0)
-    found = np.clip((found - found.mean(axis=0)) / np.where(spread > 0, spread, 1), -_FURTHEST, _FURTHEST)
+    found = np.clip((found - found.mean(axis=0)) / np.where(spread > 0, spread, 1), -FURTHEST, FURTHEST)
     return np.concatenate([found, found**2], axis=1)
 
 
 def _crowds(scores: np.ndarray, pairs: UserItems) -> np.ndarray:
-    """(users, 2) maximum and mean, over a user's items, of the mean score of the item's other users."""
-    others = others_mean(scores[pairs.user], pairs)
-    largest = np.full(len(scores), -np.inf)
+    """(users, 3) maximum, mean, and maximum in standard errors, of the mean score of the other users of each item."""
+    values = scores[pairs.user]
+    others = others_mean(values, pairs)
+    largest, clearest = np.full(len(scores), -np.inf), np.full(len(scores), -np.inf)
     np.maximum.at(largest, pairs.user, others)
+    np.maximum.at(clearest, pairs.user, others_error(values, pairs))
     sums, sizes = np.bincount(pairs.user, weights=others), np.bincount(pairs.user)
-    return np.stack([largest, sums / sizes], axis=1)
+    return np.stack([largest, sums / sizes, clearest], axis=1)

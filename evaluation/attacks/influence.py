@@ -10,7 +10,7 @@ import polars as pl
 from ...tokenization.tables.schema import ShopTables
 from .user_features import UserItems, text_vectors, tied_users, user_items
 
-USER_QUANTILE = 0.99
+USER_QUANTILE = 0.999
 """Quantile of the users' numbers of events above which the earliest events of a user are left out."""
 TIE_QUANTILE = 0.99
 """Quantile, over pairs of items with unlike texts, of the users who have both: so many users can tie such a pair."""
@@ -21,7 +21,7 @@ UNLIKE = 0.1
 def limit_influence(shop: ShopTables, seed: int = 0) -> ShopTables:
     """Tables in which one user and a group of users have a limited influence.
 
-    * One user has at most as many events as 99 % of the users; the latest ones are kept.
+    * One user has at most as many events as 99.9 % of the users, or the second most; the latest ones are kept.
     * Two items with unlike texts are tied by at most as many users as 99 % of such pairs. Others lose their events
       with the rarer item.
 
@@ -38,7 +38,7 @@ def limit_influence(shop: ShopTables, seed: int = 0) -> ShopTables:
     schema = dict.fromkeys(names, pl.String)
     dropped = pl.DataFrame({name: values[~kept].tolist() for name, values in names.items()}, schema=schema)
     events = events.join(dropped, on=["user_id", "item_id"], how="anti", maintain_order="left")
-    most = int(shop.events.group_by("user_id").len()["len"].quantile(USER_QUANTILE, "higher") or 1)
+    most = int(shop.events.group_by("user_id").len()["len"].quantile(USER_QUANTILE, "lower") or 1)
     order = [name for name in ("timestamp", "order") if name in events.columns]
     latest = events.sort(order, maintain_order=True).group_by("user_id", maintain_order=True).tail(most)
     return replace(shop, events=latest.sort("_place").drop("_place"))

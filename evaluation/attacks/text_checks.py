@@ -55,7 +55,8 @@ def suspicious_titles(shop: ShopTables) -> dict[str, list[str]]:
     * hidden characters: the title differs from what people read, beyond compatibility forms;
     * copied title: an item of another brand with three times the events has the same words;
     * instruction: a pattern of the content policy for texts to a language model, or a phrase of one;
-    * incoherent words: the title is of the 3 % with the least `coherence`.
+    * incoherent words: the title is of the 3 % with the least `coherence`, and at most half of the items have fewer
+      events: an item that is bought often has no need of such a title.
 
     Args:
         shop: Tables that may be poisoned.
@@ -65,11 +66,12 @@ def suspicious_titles(shop: ShopTables) -> dict[str, list[str]]:
     ids = shop.items["item_id"].to_list()
     brands = shop.items["brand"].to_list() if "brand" in shop.items.columns else [None] * len(ids)
     events = [counts.get(item, 0) for item in ids]
+    middle = float(np.median(events)) if events else 0.0
     failed = {
         HIDDEN: [has_hidden(title) for title in titles],
         COPIED: copied_titles(titles, brands, events),
         INSTRUCTION: [has_instruction(title) for title in titles],
-        INCOHERENT: incoherent_titles(titles),
+        INCOHERENT: [bad and number <= middle for bad, number in zip(incoherent_titles(titles), events, strict=True)],
     }
     return {
         item: names

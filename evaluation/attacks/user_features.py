@@ -15,11 +15,15 @@ FEATURES = (
     "events", "popularity", "least popular", "spread of popularity", "likeness of texts", "least likeness of texts",
     "co-occurrence", "least co-occurrence", "most co-occurrence", "co-occurrence without likeness",
     "least likeness of an item's users", "least co-occurrence of an item's users", "nearest user", "nearest ten users",
+    "most tied items",
+    "least likeness of an item's users in errors", "least co-occurrence of an item's users in errors",
 )  # fmt: skip
 """Features of a user, in the order of their columns."""
 TEXT_COLUMNS = ("title", "brand", "category")
 PRIOR = 5.0
 """Users with the mean value that are added to those of an item."""
+TIE_PRIOR = 10.0
+"""Users that are added to the number of users of two items, so that a tie needs several users."""
 _NEAREST = 10
 _USERS_AT_ONCE = 1024
 _HAN_PAIR = re.compile(f"(?=([{HAN}]{{2}}))")
@@ -140,6 +144,21 @@ def ties_without_likeness(together: Any, vectors: Any, counts: np.ndarray) -> An
     return found.tocsr()
 
 
+def many_users_ties(ties: Any, counts: np.ndarray) -> Any:
+    """(items, items) sparse ties of `ties_without_likeness` that need several users.
+
+    A tie counts times r / (r + `TIE_PRIOR`), where r is the root of the product of both items' users.
+
+    Args:
+        ties: (items, items) sparse ties.
+        counts: (items,) users per item.
+    """
+    found = ties.tocoo(copy=True)
+    root = np.sqrt(counts[found.row] * counts[found.col])
+    found.data = found.data * root / (root + TIE_PRIOR)
+    return found.tocsr()
+
+
 def tied_users(pairs: UserItems, vectors: Any, unlike: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of items with unlike texts that two users or more have, and the number of these users.
 
@@ -170,6 +189,22 @@ def others_mean(values: np.ndarray, pairs: UserItems) -> np.ndarray:
     """
     number, total = np.bincount(pairs.item), np.bincount(pairs.item, weights=values)
     found: np.ndarray = (total[pairs.item] - values + PRIOR * values.mean()) / (number[pairs.item] - 1 + PRIOR)
+    return found
+
+
+def others_error(values: np.ndarray, pairs: UserItems) -> np.ndarray:
+    """(pairs,) mean value of the item's other users less that of all pairs, in standard errors; 0 without others.
+
+    The more users agree, the larger it is, unlike `others_mean`.
+
+    Args:
+        values: (pairs,) a value per pair.
+        pairs: Users and their items.
+    """
+    spread = values.std()
+    values = (values - values.mean()) / (spread if spread > 0 else 1.0)
+    number, total = np.bincount(pairs.item), np.bincount(pairs.item, weights=values)
+    found: np.ndarray = (total[pairs.item] - values) / np.sqrt(np.maximum(number[pairs.item] - 1, 1))
     return found
 
 
@@ -216,6 +251,7 @@ def user_features(pairs: UserItems, items: pl.DataFrame) -> np.ndarray:
     support = _rows_dot(together, pairs.item, had, pairs.user) / _others(pairs)
     unlike = ties_without_likeness(together, vectors, counts)
     surprise = _rows_max(unlike, pairs.item, had, pairs.user)
+    crowded = _rows_max(many_users_ties(unlike, counts), pairs.item, had, pairs.user)
     mean = _per_user(popularity, pairs, np.add.reduceat) / _sizes(pairs)
     square = _per_user(popularity**2, pairs, np.add.reduceat) / _sizes(pairs)
     columns = [
@@ -232,6 +268,9 @@ def user_features(pairs: UserItems, items: pl.DataFrame) -> np.ndarray:
         _per_user(others_mean(likeness, pairs), pairs, np.minimum.reduceat),
         _per_user(others_mean(support, pairs), pairs, np.minimum.reduceat),
         *_nearest(had, counts),
+        _per_user(crowded, pairs, np.maximum.reduceat),
+        _per_user(others_error(likeness, pairs), pairs, np.minimum.reduceat),
+        _per_user(others_error(support, pairs), pairs, np.minimum.reduceat),
     ]
     return np.stack(columns, axis=1)
 

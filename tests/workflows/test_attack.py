@@ -51,7 +51,7 @@ def test_the_call_and_the_command_agree(
     ]  # fmt: skip
     assert run(command, capsys) == plain
     clean, attacked = found.cells["no attack", "none"], found.cells["bandwagon", "none"]
-    assert clean.gain.mean == 0 == clean.change.mean and attacked.fakes == 12 == attacked.cost["users"]
+    assert clean.gain.mean == 0 == clean.change.mean and attacked.cost["users"] == 12 <= attacked.promoting
     assert attacked.gain.mean == pytest.approx(np.nanmean(attacked.hits) - np.nanmean(clean.hits))
     assert found.cells["prompt", "detect"].targets_removed == 2
     value = found.equilibrium

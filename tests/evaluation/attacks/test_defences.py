@@ -10,9 +10,15 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
-from xcat_rec.evaluation.attacks import DEFENCES, ProfileDetector, attack_shop, defend_shop, equilibrium
-from xcat_rec.evaluation.attacks.detection import MOST_REMOVED, DetectedUsers, area_under_curve, best_threshold
+from xcat_rec.evaluation.attacks import DEFENCES, Attack, ProfileDetector, attack_shop, defend_shop, equilibrium
+from xcat_rec.evaluation.attacks.detection import (
+    DetectedUsers,
+    area_under_curve,
+    best_threshold,
+    trimmed_regression,
+)
 from xcat_rec.evaluation.attacks.exposure_gain import target_hits
 from xcat_rec.evaluation.attacks.influence import limit_influence, tie_limit
 from xcat_rec.evaluation.attacks.profiles import PROFILES
@@ -32,12 +38,16 @@ from xcat_rec.evaluation.attacks.text_checks import (
 from xcat_rec.evaluation.attacks.user_features import (
     FEATURES,
     PRIOR,
+    TIE_PRIOR,
     event_likeness,
+    many_users_ties,
+    others_error,
     others_mean,
     text_vectors,
     user_features,
     user_items,
 )
+from xcat_rec.evaluation.audits.doubly_robust import logistic_regression
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
 
 from ...log_shop import EARLIER, Shoppers, events_table, items_table
@@ -86,6 +96,22 @@ def test_mean_of_other_users_by_hand() -> None:
         assert found[place] == pytest.approx(expected)
 
 
+def test_errors_of_other_users_by_hand() -> None:
+    pairs = user_items(EVENTS)
+    values = np.arange(7.0)
+    found = others_error(values, pairs)
+    for place in range(7):
+        others = [values[n] for n in range(7) if pairs.item[n] == pairs.item[place] and n != place]
+        expected = (np.mean(others) - 3) / (values.std() / math.sqrt(len(others))) if others else 0
+        assert found[place] == pytest.approx(expected)
+
+
+def test_ties_need_several_users() -> None:
+    ties = csr_matrix(np.array([[0, 0.5], [0.5, 0]]))
+    found = many_users_ties(ties, np.array([4, 9])).toarray()
+    assert found.tolist() == [[0, 0.5 * 6 / 16], [0.5 * 6 / 16, 0]] and TIE_PRIOR == 10
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1), st.lists(st.integers(0, 4), min_size=1))
 def test_area_under_the_curve_is_that_of_all_pairs(one: list[int], other: list[int]) -> None:
@@ -107,10 +133,24 @@ def test_threshold_has_the_best_f1_score(given_users: list[tuple[int, bool]]) ->
     assert f1(best_threshold(scores, labels)) == pytest.approx(max(f1(limit) for limit in scores))
 
 
-def test_removed_users_are_limited() -> None:
+def test_auc_of_detected_users() -> None:
     found = DetectedUsers([f"u{n}" for n in range(20)], np.arange(20.0), 5.0)
-    assert found.removed == ["u19", "u18"] and MOST_REMOVED == 0.1
     assert found.auc(["u19", "u0"]) == pytest.approx(0.5) and math.isnan(found.auc([]))
+
+
+def test_fake_users_among_the_given_ones_do_not_teach_the_fit_that_they_are_real() -> None:
+    """Without the trimming, the second column tells the given fake users from the simulated ones."""
+    draw = np.random.default_rng(0)
+    given, fakes, simulated = draw.normal(size=(400, 2)), draw.normal(size=(40, 2)), draw.normal(size=(60, 2))
+    design = np.concatenate([given, fakes + np.array([4, 2]), simulated + np.array([4, 0])])
+    design = np.concatenate([np.ones((500, 1)), design], axis=1)
+    labels = np.concatenate([np.zeros(440), np.ones(60)])
+
+    def auc(weights: np.ndarray) -> float:
+        scores = design @ weights
+        return area_under_curve(scores[400:440], scores[:400])
+
+    assert auc(trimmed_regression(design, labels)) > 0.99 > 0.96 > auc(logistic_regression(design, labels))
 
 
 @pytest.fixture(scope="module")
@@ -123,11 +163,18 @@ def test_a_kind_that_the_detector_does_not_simulate_is_found(log_shop: ShopTable
     attacked = attack_shop(log_shop, kind, ["i50", "i57", "i48"], share=0.05, seed=2)
     others = [name for name in PROFILES if name != kind]
     found = ProfileDetector(others).detect(attacked.shop)
-    assert set(found.users) == set(attacked.shop.events["user_id"]) and found.auc(attacked.fakes) > 0.8
+    assert set(found.users) == set(attacked.shop.events["user_id"]) and found.auc(attacked.fakes) > 0.9
+    promoting = [event for event in found.promotions if event[0] in attacked.fakes and event[1] in attacked.targets]
+    assert len(promoting) > 0.8 * _events_of_targets(attacked) and len(promoting) > 0.5 * len(found.promotions)
     again = ProfileDetector(others).detect(attacked.shop)
     assert np.array_equal(found.scores, again.scores) and found.threshold == again.threshold
     shuffled = replace(attacked.shop, events=attacked.shop.events.sample(fraction=1, shuffle=True, seed=4))
     assert ProfileDetector(others).detect(shuffled).auc(attacked.fakes) > 0.8
+
+
+def _events_of_targets(attacked: Attack) -> int:
+    made = attacked.shop.events.filter(pl.col("user_id").is_in(list(attacked.fakes)))
+    return made.filter(pl.col("item_id").is_in(list(attacked.targets))).height
 
 
 def test_unknown_kinds_are_refused() -> None:
@@ -181,6 +228,16 @@ def test_checks_of_titles_by_hand() -> None:
     assert not any(incoherent_titles(known))
 
 
+def test_incoherent_titles_of_items_that_are_bought_often_stay() -> None:
+    titles = ["one kettle steel black"] * 12 + ["violin guitar drum song"] * 3 + ["kettle violin steel guitar"]
+    ids = [f"i{n}" for n in range(16)]
+    for odd, wanted in ((1, {"i15": [INCOHERENT]}), (3, {})):
+        bought = [item for n, item in enumerate(ids) for _ in range(odd if n == 15 else 2)]
+        events = pl.DataFrame({"user_id": [f"u{n}" for n in range(len(bought))], "item_id": bought})
+        tables = ShopTables(pl.DataFrame({"item_id": ids, "title": titles, "brand": ["A"] * 16}), events)
+        assert suspicious_titles(tables) == wanted
+
+
 def test_titles_that_fail_lose_their_text_and_others_stay() -> None:
     tables = shop()
     attacked = attack_shop(tables, "homoglyphs", ["item-05"], seed=1)
@@ -201,10 +258,10 @@ def test_a_defence_sees_only_the_attacked_tables(defence: str) -> None:
     before = attacked.shop.items.clone(), attacked.shop.events.clone()
     found = defend_shop(attacked.shop, defence, unknown="segment")
     assert attacked.shop.items.equals(before[0]) and attacked.shop.events.equals(before[1])
-    users = set(attacked.shop.events["user_id"]) - set(found.removed)
-    assert set(found.shop.events["user_id"]) == users
-    theirs = attacked.shop.events.filter(pl.col("user_id").is_in(list(users)))
-    assert found.shop.events.height == theirs.height - found.left_out
+    names = ("user_id", "item_id")
+    kept = [event for event in attacked.shop.events.select(names).rows() if event not in set(found.removed)]
+    assert found.shop.events.height == len(kept) - found.left_out
+    assert not set(found.shop.events.select(names).rows()) & set(found.removed)
     assert (found.detected is None) == (defence not in ("detect", "all"))
     if defence == "none":
         assert found.shop is attacked.shop

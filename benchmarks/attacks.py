@@ -1,0 +1,96 @@
+"""Gains of attacks and their cut by defences, over several seeds; each seed has other targets and fake users.
+
+    python benchmarks/attacks.py DATA CHECKPOINT --kinds random,popular --share 0.01 --seeds 1,2,3 --output OUT
+
+Writes `xcat_rec.attack`'s files per seed, and prints a table of means over the seeds. The cut of several seeds is that
+of the summed gains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from xcat_rec import attack
+from xcat_rec.evaluation.attacks.exposure_gain import cut_of_gain
+from xcat_rec.evaluation.bootstrap import Interval, confidence_interval, relative_bootstrap
+from xcat_rec.workflows.attack_result import NO_ATTACK, AttackCell, AttackResult
+
+
+def main() -> None:
+    """Read the arguments, attack with each seed and print the means."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--kinds", required=True, help="attacks, with commas")
+    parser.add_argument("--defences", default="none,all", help="defences, with commas")
+    parser.add_argument("--share", type=float, default=0.01)
+    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--most-users", type=int, default=2000)
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--output", type=Path, required=True)
+    given = parser.parse_args()
+    found = []
+    for seed in (int(one) for one in given.seeds.split(",")):
+        result = attack(
+            given.checkpoint, given.data, given.output / f"seed-{seed}", kind=given.kinds.split(","),
+            share=given.share, defend=given.defences.split(","), start="new", epochs=given.epochs,
+            most_users=given.most_users, seed=seed, tell=_tell,
+        )  # fmt: skip
+        found.append(result)
+        print(result.equilibrium, flush=True)
+    print(table(found))
+
+
+def _tell(line: str) -> None:
+    print(f"{time.process_time():.0f} s: {line}", flush=True)
+
+
+def table(results: list[AttackResult]) -> str:
+    """Means over the seeds as a Markdown table; the last rows are all attacks together."""
+    kinds = [kind for kind in dict.fromkeys(kind for kind, _ in results[0].cells) if kind != NO_ATTACK]
+    defences = list(dict.fromkeys(defence for _, defence in results[0].cells))
+    lines = [
+        "| attack | defence | hit rate | gain, points | cut of the gain | NDCG | detector AUC: least, mean |",
+        "|" + "---|" * 7,
+    ]
+    groups = [[NO_ATTACK], *[[kind] for kind in kinds], *([kinds] if len(kinds) > 1 else [])]
+    lines += [
+        _row(results, group, defence, "all attacks" if len(group) > 1 else group[0])
+        for group in groups
+        for defence in defences
+    ]
+    return "\n".join(lines)
+
+
+def _row(results: list[AttackResult], kinds: list[str], defence: str, name: str) -> str:
+    cells = [result.cells[kind, defence] for result in results for kind in kinds]
+    undefended = [result.cells[kind, "none"] for result in results for kind in kinds]
+    clean = [result.cells[NO_ATTACK, "none"] for result in results for _ in kinds]
+    gain, before = _gain(cells, clean), _gain(undefended, clean)
+    ndcg = relative_bootstrap(_joined(cells), _joined(clean))
+    cut = "" if defence == "none" or name == NO_ATTACK else f"{cut_of_gain(before.mean, gain.mean):.0%}"
+    aucs = [cell.auc for cell in cells if cell.auc is not None]
+    auc = f"{min(aucs):.3f}, {np.mean(aucs):.3f}" if aucs else ""
+    return (
+        f"| {name} | {defence} | {np.mean([cell.hit_rate.mean for cell in cells]):.2%} | {gain.mean * 100:+.2f} "
+        f"[{gain.low * 100:+.2f}, {gain.high * 100:+.2f}] | {cut} | {ndcg.mean:+.1%} [{ndcg.low:+.1%}, "
+        f"{ndcg.high:+.1%}] | {auc} |"
+    )
+
+
+def _gain(cells: list[AttackCell], clean: list[AttackCell]) -> Interval:
+    return confidence_interval(
+        np.concatenate([cell.hits - before.hits for cell, before in zip(cells, clean, strict=True)])
+    )
+
+
+def _joined(cells: list[AttackCell]) -> np.ndarray:
+    return np.concatenate([cell.ndcg for cell in cells])
+
+
+if __name__ == "__main__":
+    main()
