@@ -41,7 +41,7 @@ class AddedItems:
         changed: Items among `named_again` that got a new value from the table.
         untitled: Items among `new` without a title.
         pictured: Items of the table with an image that the model read.
-        notes: Repairs of the table, such as a price that is not a number.
+        notes: Repairs of the table, such as a price that is not a number, and columns that the catalogue lacked.
     """
 
     items: int
@@ -142,10 +142,15 @@ def add_items(
     if boost is not None:
         model.config.use_cold_boost(boost)
     untitled = ~known & _empty(items["title"])
+    new_columns = sorted(set(items.columns) - set(old.table.column_names)) if rest.num_rows else []
+    notes = tuple(
+        f"items, column {name}: it is new, and other items have no value in it; check its name, or leave it out"
+        for name in new_columns
+    )
     return grown, AddedItems(
         joined.num_items, new=int((~known).sum()), named_again=int(known.sum()),
         dropped=old.num_items - int(known.sum()) if replace else 0, changed=int(changed.sum()),
-        untitled=int(untitled.sum()), pictured=0 if images is None else images.num_items,
+        untitled=int(untitled.sum()), pictured=0 if images is None else images.num_items, notes=notes,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -297,6 +298,17 @@ def carry_decisions(before: Path, policy: Mapping[str, Any] | None) -> dict[str,
         earlier = {**earlier, "approved_texts": {item: last[item] for item in earlier["decisions"] if last[item]}}
     parts = ("decisions", "approved_texts")
     return {**policy, **{part: {**earlier.get(part, {}), **policy.get(part, {})} for part in parts}}
+
+
+def copy_review(source: Path, target: Path) -> None:
+    """Copy the log of decisions to a checkpoint that was made of another one and has its decisions.
+
+    Args:
+        source: Folder of the other checkpoint.
+        target: Folder of the checkpoint; its own log stays if it has one.
+    """
+    if (source / REVIEW_FILE).is_file() and not (target / REVIEW_FILE).exists():
+        shutil.copyfile(source / REVIEW_FILE, target / REVIEW_FILE)
 
 
 def _in_force(entries: Sequence[ReviewEntry]) -> dict[str, str]:

@@ -64,7 +64,7 @@ def catalogue(
     )  # fmt: skip
     added, report = grown.added, grown.tables
     say(str(report))
-    for line in grown.images:
+    for line in (*added.notes, *grown.images):
         say(f"note: {line}")
     messages.print(f"{added}; checkpoint: {output}", markup=False)
     if added.new:

@@ -156,7 +156,7 @@ def prepare(
             events=events,
             columns=parse_columns(columns),
             on_unknown_items=unknown_items,
-            on_missing_users=missing_users,
+            missing_users=missing_users,
             time_format=time_format,
             encoding=encoding,
         )

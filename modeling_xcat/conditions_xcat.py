@@ -181,6 +181,27 @@ class ItemConditions:
             raise ValueError(f"column {column} has texts; give a column of numbers or of ISO 8601 times")
         return torch.tensor([*found.numbers, math.nan], dtype=torch.float64, device=self._device)[found.codes]
 
+    def times(self, column: str) -> torch.Tensor:
+        """(rows,) float64 seconds since 1970 of a column of times; NaN for rows without one.
+
+        Numbers count as seconds since 1970 if they are times between 1973 and 2100.
+
+        Raises:
+            ValueError: If the catalogue lacks the column, or it has other values.
+        """
+        found = self.numbers(column)
+        known = found[~found.isnan()]
+        if self._column(column).read is not _seconds and not bool(((known > 1e8) & (known < 4.1e9)).all()):
+            raise ValueError(
+                f"column {column} has numbers that are no times; give a column of dates, of ISO 8601 times, or of "
+                "seconds since 1970"
+            )
+        return found
+
+    def lacks_values(self, column: str) -> bool:
+        """Whether no item has a value in a column."""
+        return not self._column(column).values
+
     def _keeping(self, condition: Condition) -> torch.Tensor:
         """(rows,) True for the rows that keep a condition.
 

@@ -242,6 +242,8 @@ class ItemFilter:
             is_one = len(named) == 1 and named != ["conditions"]
             reasons.append(f"{' and '.join(shown)} keep{'s' * is_one} {kept:,} of them")
             changes.append(f"loosen {' or '.join(shown)}")
+        columns = dict.fromkeys(one.column for one in conditions_of(filters.conditions))
+        reasons += [f"no item has a value in column {name}" for name in columns if self._conditions.lacks_values(name)]
         opted = None if self.policy is None else self.policy.opted(filters.allow_sensitive, [history])
         if self.policy is not None and opted is not None:
             allowed &= self.policy.open_to(int(opted[0]))

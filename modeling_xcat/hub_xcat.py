@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from .arguments_xcat import kind_of
 from .saving_xcat import check_readable
 
 LOADED = ("*.json", "*.safetensors", "*.arrow", "*.txt", "*.model")
@@ -105,8 +106,12 @@ def check_place(name_or_path: str | os.PathLike[str], revision: str | None = Non
 
     Raises:
         OSError: If the folder does not exist and the name cannot be a repository.
-        ValueError: If a revision is given for a folder.
+        ValueError: If a revision is given for a folder, or it is neither a text nor a path.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise ValueError(
+            f"checkpoint is {kind_of(name_or_path)}; give a folder, or NAMESPACE/NAME for a repository on the hub"
+        )
     path = Path(name_or_path)
     if path.is_dir():
         if revision is not None:

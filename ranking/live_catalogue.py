@@ -123,7 +123,7 @@ class LiveCatalogue(LivePolicy):
             self._set(model, processor, self._ranker(model, processor, index), index)
             self._queue_added(before, catalogue)
             untold = [one for one in report.problems if one.kind != "no_title"]  # a known item keeps its title
-            return replace(added, notes=tuple(map(str, untold)))
+            return replace(added, notes=(*added.notes, *map(str, untold)))
 
     def is_deleted(self, item: str) -> bool:
         """Whether an item of the catalogue is deleted.

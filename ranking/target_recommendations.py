@@ -313,7 +313,11 @@ class TargetRecommender(Snapshots):
             notes.append(f"{found.unknown_items} of {events} events have items that are not in the catalogue")
         if len(found) < k:
             left = f", and {len(found.left_out):,} of the history are left out" if found.left_out else ""
-            notes.append(f"only {len(found):,} of {k:,} values of {found.target}: no other has a probable item{left}")
+            remedy = " or give exclude_seen=False" if found.left_out else ""
+            notes.append(
+                f"number of values of {found.target} is {len(found):,} instead of {k:,}: no item of another value may "
+                f"be recommended{left}; give a smaller k, loosen the filters{remedy}"
+            )
         return [*notes, *of_query]
 
     def reranked(self, scores: torch.Tensor, histories: Sequence[Sequence[int]]) -> torch.Tensor:

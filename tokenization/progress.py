@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,3 +140,27 @@ def quiet_transformers() -> Iterator[None]:
         yield
     finally:
         logging.set_tqdm_hook(before)
+
+
+@contextmanager
+def without_mtime_note() -> Iterator[None]:
+    """Hide one line of transformers: that it orders checkpoints by step, not by the time of their folders.
+
+    It logs "mtime may not be reliable" when two were saved within a second, as in a short training. Both orders are
+    the same here. Other lines stay.
+
+    Example:
+        >>> with without_mtime_note():
+        ...     pass  # for example a step of training that saves a checkpoint
+    """
+    source, hidden = logging.getLogger("transformers.trainer_utils"), _MtimeNote()
+    source.addFilter(hidden)
+    try:
+        yield
+    finally:
+        source.removeFilter(hidden)
+
+
+class _MtimeNote(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("mtime may not be reliable")

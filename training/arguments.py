@@ -298,6 +298,11 @@ class XCatTrainingArguments(TrainingArguments):
         chosen = broadcast_object_list([self.bf16, self.mixed_precision])
         self.bf16, self.mixed_precision = bool(chosen[0]), str(chosen[1])
 
+    def get_warmup_steps(self, num_training_steps: int) -> int:
+        """As in `TrainingArguments`; a share of the steps is never all of them, so a single step has its rate."""
+        steps: int = super().get_warmup_steps(num_training_steps)
+        return steps if self.warmup_steps >= 1 else min(steps, max(num_training_steps - 1, 0))
+
     def _hurry(self) -> None:
         """Replace defaults by the values of `quick`; given values are kept."""
         if depends_on_data(self.num_train_epochs):

@@ -20,7 +20,7 @@ from ..checkpoints.load import bare_model
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..tokenization.interests.reader import UserInterests
 from ..tokenization.processing_xcat import XCatProcessor
-from ..tokenization.progress import quiet_transformers, stage
+from ..tokenization.progress import quiet_transformers, stage, without_mtime_note
 from .arguments import XCatTrainingArguments
 from .callbacks import EarlyStoppingOfSets, EpochProgress, TrainedParameters
 from .evaluation_loop import EvaluationLoop
@@ -317,7 +317,7 @@ class XCatTrainer(StepLosses, HubPushes, HyperparameterSearch, Optimization, Eva
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         best = self.state.best_metric
         self.state.best_metric = _finite(best)
-        with stage("saving the state"):
+        with stage("saving the state"), without_mtime_note():
             super()._save_checkpoint(*args, **kwargs)
         self.state.best_metric = best
         # Kept texts are not saved: a resumed run refreshes them first, and so does an uninterrupted run.

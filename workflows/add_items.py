@@ -14,6 +14,7 @@ from ..catalogue.added_items import AddedItems
 from ..catalogue.item_images import image_encoder_of
 from ..checkpoints.adapters import is_adapter
 from ..checkpoints.load import load_base, note_catalogue
+from ..checkpoints.review import copy_review
 from ..modeling_xcat.hub_xcat import locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pushing_xcat import SHARED
@@ -108,6 +109,7 @@ def add_items(
         model.save_pretrained(unfinished)
         processor.save_pretrained(unfinished)
         _write_card(folder / CARD_FILE, unfinished / CARD_FILE, added)
+    copy_review(folder, output)
     # A known item keeps its title if the table has none, so only `added` counts the items without a title.
     problems = tuple(problem for problem in report.problems if problem.kind != "no_title")
     report = TableReport(report.name, report.rows, problems)

@@ -101,7 +101,7 @@ def bench(
     encoding: str | None = None,
     unknown_items: UnknownItems = "error",
     missing_users: MissingUsers = "error",
-    base: str | None = None,
+    base: str | os.PathLike[str] | None = None,
     by_category: bool = False,
     category_column: str | None = None,
     asks: str | Sequence[str] | None = None,
@@ -159,6 +159,7 @@ def bench(
     results = None if output is None else BenchResults(Path(output))
     if results is not None:
         check_results(results.path, resume)
+    base = None if base is None else os.fspath(base)
     check_bench_task(task, task_options, base=base, asks=asks)
     planned, mapping = plan_task_runs(models, seeds, base, task), columns_option(columns)
     check_source(data, items=items, events=events)

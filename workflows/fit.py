@@ -277,7 +277,7 @@ def fit(
     encoding: str | None = None,
     unknown_items: UnknownItems = "error",
     missing_users: MissingUsers = "error",
-    base: str | None = None,
+    base: str | os.PathLike[str] | None = None,
     task: Task | str = NEXT_ITEM,
     peft: str | None = None,
     lora_rank: int = 8,
@@ -326,7 +326,7 @@ def fit(
     Example (not run: it trains for minutes):
         fit("my-shop", "CKPT", split="leave-one-out", seed=1).recommender.recommend(["1082185"])
     """
-    output = Path(output)
+    output, base = Path(output), None if base is None else os.fspath(base)
     fields, task_options = take_task_fields(fields, task)
     preparation, config, training = split_fields(fields, signature(fit).parameters)
     check_output(output, resume, overwrite)

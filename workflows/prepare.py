@@ -78,7 +78,7 @@ def prepare(
     if not isinstance(data, PreparationInputs):
         data = PreparationInputs(
             data, items=items, events=events, columns=given_columns(columns), on_unknown_items=unknown_items,
-            on_missing_users=missing_users, time_format=time_format, encoding=encoding,
+            missing_users=missing_users, time_format=time_format, encoding=encoding,
         )  # fmt: skip
     return prepare_tables(
         data, Path(output), chosen, engine=engine, num_proc=num_proc, overwrite=overwrite, progress=progress

@@ -40,7 +40,7 @@ def read_shop(
         time_format: As in `load_shop`.
         encoding: As in `load_shop`.
         unknown_items: `on_unknown_items` of `load_shop`; loaded tables have no such events.
-        missing_users: `on_missing_users` of `load_shop`; loaded tables have no such events.
+        missing_users: as in `load_shop`; loaded tables have no such events.
         saved: Checkpoint or event settings with default names and formats, as in `table_options`.
 
     Raises:
@@ -50,7 +50,7 @@ def read_shop(
         refuse_reading("data", items, events, columns, time_format, encoding)
         return data
     return load_shop(
-        data, items=items, events=events, on_unknown_items=unknown_items, on_missing_users=missing_users,
+        data, items=items, events=events, on_unknown_items=unknown_items, missing_users=missing_users,
         **table_options(saved, given_columns(columns), time_format, encoding),
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from datasets import Dataset
 from ..catalogue.added_counts import add_counts
 from ..checkpoints.adapters import is_adapter
 from ..checkpoints.load import load_base, note_catalogue
+from ..checkpoints.review import copy_review
 from ..model_cards.update_section import write_updated_card
 from ..modeling_xcat.arguments_xcat import finite_number, whole_number
 from ..modeling_xcat.hub_xcat import locate_checkpoint
@@ -234,6 +235,7 @@ def _save(result: UpdateResult, model: XCatForNextItem, processor: XCatProcessor
         processor.save_pretrained(unfinished)
         if (folder / CARD_FILE).is_file():
             write_updated_card(folder / CARD_FILE, unfinished / CARD_FILE, _card_rows(result))
+    copy_review(folder, result.output)
 
 
 def _card_rows(result: UpdateResult) -> list[tuple[str, str]]:

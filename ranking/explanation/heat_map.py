@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from ...modeling_xcat.arguments_xcat import whole_number
 from .explanation import signed
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ def svg_of(found: Explanation, width: int = WIDTH) -> str:
         width: Width in pixels.
 
     Raises:
-        ValueError: If the width is below `NARROWEST`.
+        ValueError: If the width is not a whole number, or below `NARROWEST`.
     """
+    width = whole_number("width", width)
     if width < NARROWEST:
         raise ValueError(f"width is {width}; give {NARROWEST} pixels or more")
     labels, canvas = _LABELS[found.language], _Canvas(width)

@@ -118,7 +118,7 @@ class Freshness:
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:
         """(users, n) sort keys."""
-        times = candidates.known_data.conditions.numbers(self.column)
+        times = candidates.known_data.conditions.times(self.column)
         known = times.nan_to_num(nan=-torch.inf)
         today = known.max() if self.today is None else _seconds(self.today)
         age = ((today - known) / _DAY).clamp(min=0)

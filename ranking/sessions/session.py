@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ..explanation.explanation import Explanation
     from ..lists import ListRequest
     from ..recommender import XCatRecommender
+
+logger = logging.getLogger(__name__)
 
 _EVENT_DETAILS = ("event_types", "ratings", "timestamps", "event_texts")
 _OF_EVENTS = ("history", *_EVENT_DETAILS, "past")
@@ -296,9 +299,14 @@ class Session:
         """Leave an item out of all later lists.
 
         Args:
-            item: Its external id; it need not be in the catalogue.
+            item: Its external id; it need not be in the catalogue yet, and is then noted in the log of the program.
         """
-        self.sessions.log.state(self.user, Statement("hidden", _user_id(item, "item")))
+        name = _user_id(item, "item")
+        if self.sessions.recommender.unknown_items([[name]])[0]:
+            logger.warning(
+                "item is hidden, but the catalogue does not have it; check its id, unless it is added later"
+            )
+        self.sessions.log.state(self.user, Statement("hidden", name))
 
     def forget(self, text: str | None = None, *, filters: str | Sequence[Any] = (), item: str | None = None) -> int:
         """Forget what the user stated; without arguments everything of it, but no events.

@@ -170,10 +170,16 @@ class CatalogueWords:
         return int((first & second).sum()) > share * least
 
     def _rows(self, phrase: str) -> np.ndarray:
-        """(items,) True for the items that have every word of a phrase in their texts."""
+        """(items,) True for the items that have every word of a phrase in their texts.
+
+        An ingredient does not count where the text denies it: 不含酒精 is not 酒精.
+        """
         found = np.ones(self.num_items, dtype=bool)
         for word in _words(phrase):
-            found &= self._rows_of_word(word)
+            rows = self._rows_of_word(word)
+            if word in INGREDIENTS["zh"]:
+                rows[rows.nonzero()[0][~self._stated(word, rows)]] = False
+            found &= rows
         return found
 
     def _excluded_rows(self, phrase: str) -> np.ndarray:

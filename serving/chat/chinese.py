@@ -65,6 +65,8 @@ STOP = word_set(
     """
 )
 """Each of them separates words: no word of the catalogue is looked for across one."""
+VERBS = frozenset("喝吃穿戴含")
+"""Verbs directly before the noun that is wanted: 喝茶 is 茶. Words of the catalogue such as 穿衣镜 stay whole."""
 _NOUNS = "茶酒书米面油盐鱼肉蛋包鞋帽裤裙伞笔锅碗杯灯表床桌椅"
 _SINGLE = frozenset(f"红蓝绿黑白黄紫灰粉橙棕金银大小长短厚薄新甜辣咸酸软硬{_NOUNS}")
 LONGER_NAMES = re.compile(

@@ -16,6 +16,7 @@ from ...ranking.recommender import XCatRecommender
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .catalogue_words import CatalogueWords
 from .dialogue import Understood
+from .families import INGREDIENTS
 
 
 def reads(recommender: XCatRecommender, text: str) -> bool:
@@ -40,6 +41,23 @@ def fitting_rows(words: CatalogueWords, state: Understood) -> np.ndarray:
         return found
     of_things = [want for want in state.wants if _names_thing(want, state)]
     return words.having(of_things[-1:] if len(of_things) > 1 and not words.having(of_things).any() else of_things)
+
+
+def naming_rows(words: CatalogueWords, state: Understood) -> np.ndarray:
+    """(items,) True for the items that a wanted noun names, and that have the wanted ingredients.
+
+    A noun of one Han character often begins the name of another thing, so the title has to end a word with it: 绿茶,
+    and not 茶壶. Other nouns name all items. A text that denies an ingredient (不含酒精) does not have it.
+
+    Args:
+        words: The words of the catalogue.
+        state: What is wanted.
+    """
+    found = words.having([(word,) for word in state.attributes if word in INGREDIENTS["zh"]])
+    if not state.things or any(len(thing) > 1 or thing.isascii() for thing in state.things):
+        return found
+    found &= np.logical_or.reduce([words.named_rows(thing) for thing in state.things])
+    return found
 
 
 @torch.no_grad()
@@ -80,8 +98,8 @@ class ItemOrder:
     def first(self, allowed: np.ndarray, state: Understood, k: int) -> Recommendations:
         """The first allowed items, each with the wanted words that it has.
 
-        Items with the main noun (`fitting_rows`) come first. Without a wanted category, an item without a wanted word
-        is listed only if it is close in meaning.
+        Items with the main noun (`fitting_rows`) come first, and of those the ones it names (`naming_rows`). Without a
+        wanted category, an item without a wanted word is listed only if it is close in meaning.
 
         Args:
             allowed: (items,) True for the items that may be recommended.
@@ -89,9 +107,12 @@ class ItemOrder:
             k: Number of items.
         """
         fits = allowed & fitting_rows(self._words, state)
-        found = self._of_alternatives(fits if fits.any() else allowed, state, k)
-        if len(found) < k and fits.any() and (rest := allowed & ~fits).any():
-            found.extend(self._of_alternatives(rest, state, k - len(found)))
+        named = fits & naming_rows(self._words, state)
+        parts = [part for part in (named, fits & ~named, allowed & ~fits) if part.any()]
+        found = self._of_alternatives(parts[0] if parts else allowed, state, k)
+        for part in parts[1:]:
+            if len(found) < k:
+                found.extend(self._of_alternatives(part, state, k - len(found)))
         rows = self._recommender.vocabulary.encode([item.item_id for item in found])
         places = rows - NUM_SPECIAL_ROWS
         having = [tuple(word for word in state.attributes if self._words.rows(word)[place]) for place in places]

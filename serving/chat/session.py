@@ -161,7 +161,8 @@ class ChatSession:
                 return self._recommend(replace(state, request=request))
         for request in ("cheaper", "dearer"):
             if request in reading.requests:
-                return self._compare(state, request)
+                is_first = self._state.request == {"cheaper": "cheapest", "dearer": "dearest"}[request]
+                return self._compare(state, request, only_extreme=is_first and not reading.wishes)
         answers = Answers(state, self._examples)
         if (
             reading.wishes
@@ -204,11 +205,16 @@ class ChatSession:
         found = self._log.answer(text)
         return phrases.no_answer if found is None and named else found
 
-    def _compare(self, state: Understood, request: str) -> ChatTurn:
+    def _compare(self, state: Understood, request: str, *, only_extreme: bool) -> ChatTurn:
         """Items that are cheaper or dearer than the ones shown, or than half of the allowed ones if none was shown.
 
         Items without the main noun are not compared if others have it. The tighter of a limit in force and the
         comparison is kept. If the limits leave no item, the proposal to loosen one is repeated.
+
+        Args:
+            state: What is wanted.
+            request: "cheaper" or "dearer".
+            only_extreme: Whether the most extreme item was shown on request, so that others are no answer.
         """
         said, limits = state.said_price, state.price
         if request == "cheaper":
@@ -223,7 +229,7 @@ class ChatSession:
         if not shown:
             answer = answers.sentences(answers.phrases.no_prices, answers.advice())
             return self._turn(replace(state, request=request), Recommendations(), answer)
-        for price in shown:
+        for price in shown[:1] if only_extreme else shown:
             compared = replace(
                 state, price=self._allowed.compared(limits, request, price, self._shown), request=request
             )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ...tokenization.text_language import HAN
 from .alternatives import Alternatives, Named, Nouns, read_alternatives, spoken_words
 from .catalogue_words import CatalogueWords, longest
+from .chinese import VERBS
 from .english import ENGLISH
 from .lexicon import Lexicon
 from .noun_phrases import NAME, before_name, is_alone, is_maker, is_subject_at, is_thing_at
@@ -166,7 +167,8 @@ def _is_whole(tokens: tuple[str, ...], place: int, size: int, lexicon: Lexicon) 
     """Whether a name is not a single Han character inside of a longer word."""
     if size > 1 or not re.match(f"[{HAN}]", tokens[place]):
         return True
-    around = (tokens[place - 1 : place] if place else ()) + tokens[place + 1 : place + 2]
+    before, after = tokens[max(place - 1, 0) : place], tokens[place + 1 : place + 2]
+    around = [token for token in before if token not in VERBS] + [*after]
     return not any(re.match(f"[{HAN}]", token) and token not in lexicon.stop | _CONJUNCTIONS for token in around)
 
 
@@ -284,7 +286,15 @@ def _han_pieces(text: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]
     # 和 and the like also occur inside words, such as 温和: they separate only what has two characters, and 咖啡和茶.
     short = "".join(f"|{word}$" for word in sorted(lexicon.short))
     conjunction = f"(?<=[{HAN}]{{2}})[和与跟及](?=[{HAN}]{{2}}{short})"
-    return [part for piece in pieces for part in re.split(conjunction, piece) if part]
+    parts = [part for piece in pieces for part in re.split(conjunction, piece) if part]
+    return [_without_verb(part, lexicon, words) for part in parts]
+
+
+def _without_verb(piece: str, lexicon: Lexicon, words: CatalogueWords) -> str:
+    """A piece without a verb such as 喝 at its beginning, if a word of the catalogue is behind it."""
+    if len(piece) < 2 or piece[0] not in VERBS or words.is_han_word(piece):
+        return piece
+    return piece[1:] if _han_words(piece[1:], lexicon, words) else piece
 
 
 def _han_words(piece: str, lexicon: Lexicon, words: CatalogueWords) -> list[str]:

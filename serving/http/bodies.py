@@ -44,7 +44,7 @@ class Body(BaseModel):
 class ListOptions(Body):
     """Options of a list; see `XCatRecommender.recommend`."""
 
-    k: int = Field(10, ge=1, description="Number of recommendations.")
+    k: StrictInt = Field(10, ge=1, description="Number of recommendations.")
     filters: list[str] = Field([], max_length=100, description="Conditions on the catalogue.", examples=[["price<20"]])
     explore: Word | Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="The knob for varied lists.")
     rerank: str | None = Field(None, max_length=1000, description="Rules.", examples=["mmr=0.1,calibrate=0.5"])
@@ -110,7 +110,7 @@ class ChatBody(Body):
     state: dict[str, Any] | None = Field(None, description="The state of the last answer; none for a new dialogue.")
     user_id: Id | None = None
     history: list[Id] | None = Field(None, max_length=10_000, description="Item ids, oldest first.")
-    k: int = Field(5, ge=1, description="Number of recommendations.")
+    k: StrictInt = Field(5, ge=1, description="Number of recommendations.")
     filters: list[str] = Field([], max_length=100, description="Conditions on the catalogue.", examples=[["price<20"]])
     log: bool = Field(True, description="Log the list, so that reactions can refer to it.")
 
@@ -179,7 +179,7 @@ class SimilarBody(Body):
     """Items like an item."""
 
     item_id: Id = Field(..., examples=["1082185"])
-    k: int = Field(10, ge=1)
+    k: StrictInt = Field(10, ge=1)
     filters: list[str] = Field([], max_length=100)
 
 

@@ -99,6 +99,8 @@ def _read(feedback: FeedbackLog | RedisFeedback, events: Sequence[dict[str, Any]
 def _read_one(feedback: FeedbackLog | RedisFeedback, event: dict[str, Any]) -> _Read:
     details, now = dict(event), int(time.time())
     user, impression = details.pop("user_id"), details.pop("impression_id", None)
+    if details.get("event_type", "").strip().lower() == HIDE:
+        details["event_type"] = HIDE
     stored, key = read_event(SessionEvent(**details), now)
     reaction = None
     if impression is not None:

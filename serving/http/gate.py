@@ -105,8 +105,11 @@ class Gate:
         """`delay` in whole seconds, at least 1."""
         return max(1, ceil(self.delay))
 
-    def check(self) -> None:
+    def check(self, patient: bool = False) -> None:
         """Refuse a request that would have to wait for too long.
+
+        Args:
+            patient: Whether it may wait for longer than `max_delay`.
 
         Raises:
             OverloadedError: If too many wait already.
@@ -114,17 +117,20 @@ class Gate:
         """
         if self._closing:
             raise UnavailableError("the service stops; ask another one")
-        if self._busy >= self.workers and (self.waiting >= self.max_waiting or self.delay > self.max_delay):
+        late = not patient and self.delay > self.max_delay
+        if self._busy >= self.workers and (late or self.waiting >= self.max_waiting):
             self.refused += 1
             raise OverloadedError(self.retry_after())
 
-    async def run(self, compute: Callable[[], Result], timing: Timing, gone: Gone | None = None) -> Result:
+    async def run(
+        self, compute: Callable[[], Result], timing: Timing, gone: Gone | None = None, *, patient: bool = False
+    ) -> Result:
         """Compute in a thread; see `run_together`."""
 
         def alone(_: list[None]) -> list[Result]:
             return [compute()]
 
-        return await self.run_together(alone, None, timing, gone)
+        return await self.run_together(alone, None, timing, gone, patient=patient)
 
     async def run_together(
         self,
@@ -132,6 +138,8 @@ class Gate:
         item: Item,
         timing: Timing,
         gone: Gone | None = None,
+        *,
+        patient: bool = False,
     ) -> Result:
         """Compute in a thread, in one call with other items that wait for the same function.
 
@@ -140,13 +148,14 @@ class Gate:
             item: The item.
             timing: The times of waiting and computing are added to it; the latter is that of the whole call.
             gone: Whether the client has gone; asked while the request waits.
+            patient: Whether it may wait for longer than `max_delay`, up to `timeout`.
 
         Raises:
             OverloadedError: If too many wait already.
             UnavailableError: If it waited for too long, or the service stops.
             ClientGoneError: If the client has gone.
         """
-        self.check()
+        self.check(patient)
         loop = asyncio.get_running_loop()
         job = _Job(compute, item, timing, loop, loop.create_future())
         with self._changed:

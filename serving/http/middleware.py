@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import hmac
 import json
 import logging
@@ -11,7 +12,7 @@ import time
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import ServiceError, SlowBodyError, TooLargeError, UnauthorizedError
+from .errors import InvalidRequestError, ServiceError, SlowBodyError, TooLargeError, UnauthorizedError
 from .gate import Gates, Timing
 from .settings import ServeSettings
 from .telemetry import UNKNOWN_PATH, Telemetry
@@ -105,7 +106,7 @@ class _Exchange:
     def __init__(self, receive: Receive, send: Send, limit: int, seconds: float) -> None:
         self._receive, self._send, self._limit, self._seconds = receive, send, limit, seconds
         self.begin, self.timing, self.status = time.perf_counter(), Timing(), 500
-        self.started, self._size, self._whole = False, 0, False
+        self.started, self._size, self._whole, self._head = False, 0, False, b""
         self.refused: ServiceError | None = None
 
     async def receive(self) -> Message:
@@ -120,6 +121,10 @@ class _Exchange:
             self.refused = SlowBodyError(f"the body did not arrive within {self._seconds:g} s; send it faster")
             raise self.refused from None
         self._size += len(message.get("body", b""))
+        self._head = (self._head + message.get("body", b"")[:4])[:4]
+        if _is_wide(self._head):
+            self.refused = InvalidRequestError("the body is in UTF-16 or UTF-32; send JSON in UTF-8")
+            raise self.refused
         self._whole = not message.get("more_body", False)
         if self._size > self._limit:
             self.refused = TooLargeError(f"the body has more than {self._limit:,} bytes")
@@ -148,6 +153,11 @@ class _Exchange:
             for name, seconds in (("queue", self.timing.queue), ("model", self.timing.model), ("total", total)):
                 message["headers"].append((f"x-{name}-time".encode(), f"{1000 * seconds:.2f}".encode()))
         await self._send(message)
+
+
+def _is_wide(head: bytes) -> bool:
+    """Whether a body begins as UTF-16 or UTF-32 does: with their mark, or with a zero byte in an ASCII character."""
+    return b"\0" in head or head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def _as_service_error(error: Exception) -> ServiceError:

@@ -74,6 +74,11 @@ class Routes:
         with store_guard():
             return await self.gates.model.run(call, request.state.timing, request.is_disconnected)
 
+    async def changed(self, request: Request, call: Callable[[], Result]) -> Result:
+        """Change the catalogue, in the gate of the model; a change takes longer than a list, so it may wait longer."""
+        with store_guard():
+            return await self.gates.model.run(call, request.state.timing, request.is_disconnected, patient=True)
+
     async def stored(self, request: Request, call: Callable[[], Result]) -> Result:
         """Compute in the gate of the store."""
         with store_guard():
@@ -143,12 +148,12 @@ class Routes:
         async def add(body: ItemsBody, request: Request) -> Response:
             """Add or change items by their texts; they are in the next list."""
             self._limit("items", len(body.items))
-            return _json(await self.compute(request, lambda: engine.add_items(body.items)))
+            return _json(await self.changed(request, lambda: engine.add_items(body.items)))
 
         @router.delete("/items/{item_id:path}", response_model=DeletedItemsAnswer, responses=errors(404))
         async def delete(item_id: ItemInPath, request: Request) -> Response:
             """Leave an item out of all later lists."""
-            return _json({"deleted": await self.compute(request, lambda: engine.delete_items([item_id]))})
+            return _json({"deleted": await self.changed(request, lambda: engine.delete_items([item_id]))})
 
     def _users(self) -> None:
         router, engine = self.router, self.engine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 
 import pyarrow as pa
 import pytest
@@ -142,3 +143,16 @@ def test_a_short_list_names_the_filters():
     filters = Filters(exclude_seen=False, conditions="price<6")
     note = ItemFilter(ItemVocabulary(TABLE), CPU).shortage(filters, [], 3, 1)
     assert note == "only 1 of 3 items: the catalogue has 3 items, filters keep 1 of them; loosen filters"
+    unpriced = TABLE.set_column(TABLE.column_names.index("price"), "price", pa.nulls(3, pa.float64()))
+    note = ItemFilter(ItemVocabulary(unpriced), CPU).shortage(filters, [], 3, 0)
+    wanted = "no items: the catalogue has 3 items, filters keep 0 of them, no item has a value in column price; loosen"
+    assert note == f"{wanted} filters"
+
+
+def test_times_are_dates_or_seconds():
+    days = ItemConditions(ItemVocabulary(TABLE), CPU).times("since")
+    seconds = pa.array([None if math.isnan(one) else int(one) for one in days[NUM_SPECIAL_ROWS:].tolist()])
+    numbers = ItemVocabulary(TABLE.append_column("epoch", seconds))
+    assert torch.equal(ItemConditions(numbers, CPU).times("epoch").nan_to_num(), days.nan_to_num())
+    with pytest.raises(ValueError, match="column size has numbers that are no times"):
+        ItemConditions(numbers, CPU).times("size")

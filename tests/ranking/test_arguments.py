@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import xcat_rec
 from xcat_rec import XCatRecommender
 from xcat_rec.cli.argument_options import with_options
 from xcat_rec.ranking.pipelines import ItemRecommendationPipeline
@@ -75,6 +76,32 @@ def test_half_characters_are_named(recommender):
     for ids in ([half], [half] * 1000):  # looked up one by one, and by Arrow
         with pytest.raises(ValueError, match="are not items of the catalogue"):
             recommender.delete_items(ids)
+
+
+def test_a_hidden_item_that_the_catalogue_lacks_is_noted(recommender, caplog):
+    session = recommender.session("hider")
+    session.hide("item-01")
+    assert not caplog.messages
+    session.hide("nope")
+    assert caplog.messages == [
+        "item is hidden, but the catalogue does not have it; check its id, unless it is added later"
+    ]
+    assert len(session.stated) == 2
+
+
+def test_a_new_column_of_added_items_is_noted(recommender):
+    recommender = XCatRecommender(recommender.model, recommender.processor)
+    added = recommender.add_items({"item_id": ["new"], "title": ["tents"], "brand": ["b"], "titel": ["x"]})
+    assert added.notes[0] == (
+        "items, column titel: it is new, and other items have no value in it; check its name, or leave it out"
+    )
+    assert recommender.add_items({"item_id": ["new"], "titel": ["y"]}).notes == ()
+
+
+@pytest.mark.parametrize("wrong", [None, 7, ["a"]])
+def test_a_checkpoint_is_a_text_or_a_path(wrong):
+    with pytest.raises(ValueError, match=r"checkpoint is .*; give a folder, or NAMESPACE/NAME"):
+        xcat_rec.load(wrong)
 
 
 def test_an_event_needs_an_item(recommender):

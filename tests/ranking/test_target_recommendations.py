@@ -62,7 +62,8 @@ def test_by_default_brands_of_the_history_are_left_out() -> None:
     shares = item_shares(exclude_seen=True)
     assert found[0].probability == pytest.approx(float(shares[codes == names.index("brand 2")].sum()), abs=1e-5)
     assert found.notes == [
-        "only 1 of 5 values of brand: no other has a probable item, and 2 of the history are left out"
+        "number of values of brand is 1 instead of 5: no item of another value may be recommended, and 2 of the "
+        "history are left out; give a smaller k, loosen the filters or give exclude_seen=False"
     ]
 
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import io
+import logging as python_logging
 import time
+from pathlib import Path
 
 import pytest
 from transformers import BertConfig, BertModel
+from transformers.trainer_utils import sort_checkpoints
 from transformers.utils import logging
 
 from xcat_rec.tokenization import progress_bars
-from xcat_rec.tokenization.progress import is_listened_to, listening, quiet_transformers, say, stage
+from xcat_rec.tokenization.progress import (
+    is_listened_to,
+    listening,
+    quiet_transformers,
+    say,
+    stage,
+    without_mtime_note,
+)
 from xcat_rec.tokenization.progress_bars import ProgressBars, show_progress
 
 
@@ -117,3 +127,22 @@ def test_bars_of_transformers_are_hidden_and_then_as_before(tmp_path, capsys: py
         assert made and "Writing model shards" in capsys.readouterr().err, "the user's own setting"
     finally:
         logging.set_tqdm_hook(before)
+
+
+def test_the_note_about_the_order_of_checkpoints_is_hidden_and_nothing_else(tmp_path):
+    """Two checkpoints of one second are ordered by their steps, with the note and without it."""
+    for step in (10, 9):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    own, other = python_logging.getLogger("transformers.trainer_utils"), python_logging.Handler()
+    heard: list[str] = []
+    other.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    own.addHandler(other)
+    try:
+        with without_mtime_note():
+            found = sort_checkpoints(str(tmp_path), use_mtime=True)
+            own.warning("another note")
+        own.warning("mtime may not be reliable, says another program")
+    finally:
+        own.removeHandler(other)
+    assert [Path(one).name for one in found] == ["checkpoint-9", "checkpoint-10"]
+    assert heard == ["another note", "mtime may not be reliable, says another program"]

@@ -147,3 +147,9 @@ def test_steps_may_stand_for_epochs(tmp_path):
 def test_the_probe_measures():
     assert precision.matmul_gflops("cpu", torch.float32) > 0.01
     assert precision.bf16_speedup() > 0
+
+
+def test_a_single_step_is_not_a_step_of_the_warm_up(tmp_path):
+    """A share of the steps is rounded up, and a step of the warm-up begins at a rate of 0."""
+    assert [made(tmp_path, warmup_steps=0.1).get_warmup_steps(steps) for steps in (0, 1, 2, 10, 11)] == [0, 0, 1, 1, 2]
+    assert made(tmp_path, warmup_steps=50).get_warmup_steps(1) == 50

@@ -77,6 +77,27 @@ def test_add_items_writes_another_checkpoint(fitted, tmp_path, capsys):
     assert "new" in xcat_rec.load(tmp_path / "grown").vocabulary.table["item_id"].to_pylist()
 
 
+def test_a_base_is_a_text_or_a_path(fitted, tmp_path):
+    options = {**QUICK, "max_steps": 1, "card": None, "base": fitted.output}
+    assert xcat_rec.fit(shop(), tmp_path / "tuned", **options).output == tmp_path / "tuned"
+    with pytest.raises(ValueError, match="is the base itself"):
+        xcat_rec.fit(shop(), fitted.output, overwrite=True, **options)
+
+
+def test_the_log_of_the_review_goes_with_the_decisions(fitted, tmp_path):
+    before = xcat_rec.load(fitted.output).policy
+    own = xcat_rec.review(fitted.output)
+    own.apply("standard")
+    own.block("item-01", by="Ada", reason="recalled")
+    try:
+        xcat_rec.add_items(fitted.output, {"item_id": ["new"], "title": ["t"], "brand": ["b"]}, tmp_path / "grown")
+        assert [one.item_id for one in xcat_rec.review(tmp_path / "grown").verify()] == ["item-01"]
+    finally:
+        own.apply("off")
+        (fitted.output / "review.jsonl").unlink()
+    assert before is None
+
+
 def test_prepare_and_inspect_read_the_same_tables(places, tmp_path, capsys):
     prepared = xcat_rec.prepare(places[0], tmp_path / "prepared", min_user_events=7)
     counted = xcat_rec.inspect(places[0], tmp_path / "report")

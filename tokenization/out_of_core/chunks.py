@@ -54,7 +54,7 @@ class ChunkReading:
         on_unknown_items: Treatment of events whose items the vocabulary lacks.
         style: Format of ids, numbers and times in the whole table.
         time_format: Time format given by the user.
-        on_missing_users: Treatment of events without a user.
+        missing_users: Treatment of events without a user.
     """
 
     vocabulary: str
@@ -62,7 +62,7 @@ class ChunkReading:
     on_unknown_items: UnknownItems = "error"
     style: TableStyle = field(default_factory=TableStyle)
     time_format: str | None = None
-    on_missing_users: MissingUsers = "error"
+    missing_users: MissingUsers = "error"
 
 
 @dataclass
@@ -164,7 +164,7 @@ def read_chunk(chunk: EventChunk, reading: ChunkReading) -> tuple[pl.DataFrame, 
     columns = reading.columns.of_table(raw.columns, "events")
     reader = _ChunkReader(
         columns, time_format=reading.time_format, style=reading.style,
-        on_missing_users=reading.on_missing_users,
+        missing_users=reading.missing_users,
     )  # fmt: skip
     reader.problems += found if not chunk.start else []  # once per file
     events = reader.events(raw)

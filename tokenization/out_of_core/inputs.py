@@ -72,7 +72,7 @@ class PreparationInputs:
         events: The events table: a file, or a folder of parquet files.
         columns: Column names; None for our own names.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
-        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
+        missing_users: "error" refuses events without a user, "drop" leaves them out.
         time_format: How times are written, as in `load_shop`.
         encoding: Encoding of files of text, as in `load_shop`.
 
@@ -90,14 +90,14 @@ class PreparationInputs:
         events: TableSource | None = None,
         columns: TableColumns | Mapping[str, str] | None = None,
         on_unknown_items: UnknownItems = "error",
-        on_missing_users: MissingUsers = "error",
+        missing_users: MissingUsers = "error",
         time_format: str | None = None,
         encoding: str | None = None,
     ) -> None:
-        check_reading(on_unknown_items, on_missing_users, time_format, encoding)
+        check_reading(on_unknown_items, missing_users, time_format, encoding)
         self.columns = as_columns(columns) or TableColumns()
         self.on_unknown_items: UnknownItems = on_unknown_items
-        self.on_missing_users: MissingUsers = on_missing_users
+        self.missing_users: MissingUsers = missing_users
         self.time_format, self.encoding = time_format, encoding
         self.shop: ShopTables | None = data if isinstance(data, ShopTables) else None
         self.events: Sequence[str | Path]
@@ -119,7 +119,7 @@ class PreparationInputs:
         elif found is None:
             self.shop = load_shop(
                 data, items=items, events=events, columns=columns, on_unknown_items=on_unknown_items,
-                on_missing_users=on_missing_users, time_format=time_format, encoding=encoding,
+                missing_users=missing_users, time_format=time_format, encoding=encoding,
             )  # fmt: skip
             self.name = self.shop.name
         else:
@@ -147,8 +147,8 @@ class PreparationInputs:
         # Left out if not given, so that folders older than these options still match.
         formats = {"time_format": self.time_format, "encoding": self.encoding}
         told |= {name: value for name, value in formats.items() if value is not None}
-        if self.on_missing_users != "error":
-            told["on_missing_users"] = self.on_missing_users
+        if self.missing_users != "error":
+            told["on_missing_users"] = self.missing_users
         if self.shop is not None:
             tables = {"items": self.shop.items, "events": self.shop.events}
             return {**told, "inputs": {name: _rows_hash(table) for name, table in tables.items()}}

@@ -131,7 +131,7 @@ def _prepare(
     tables = inputs.write_tables(output, work)
     reading = ChunkReading(
         str((work / VOCABULARY_FILE).resolve()), tables.columns, inputs.on_unknown_items, tables.style,
-        tables.time_format, inputs.on_missing_users,
+        tables.time_format, inputs.missing_users,
     )  # fmt: skip
     chunks = cut_chunks(tables.events)
     partitions = max(1, -(-sum(chunk.rows for chunk in chunks) // PARTITION_EVENTS))

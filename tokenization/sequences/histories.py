@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
+from ...deprecation import deprecated
 from ..sources.generic import load_table
 from ..tables.problems import TableError, TableProblem
 from ..tables.schema import MissingUsers, TableColumns
@@ -46,6 +47,7 @@ class Histories:
     problems: list[TableProblem] = field(default_factory=list, compare=False)
 
 
+@deprecated("0.2", "0.4", use="missing_users=", renamed={"on_missing_users": "missing_users"})
 def read_histories(
     path: str | Path,
     columns: TableColumns | None = None,
@@ -54,7 +56,7 @@ def read_histories(
     *,
     time_format: str | None = None,
     encoding: str | None = None,
-    on_missing_users: MissingUsers = "error",
+    missing_users: MissingUsers = "error",
 ) -> Histories:
     """Read users and their histories, with the same rules as the events of a dataset.
 
@@ -66,7 +68,7 @@ def read_histories(
         catalogue: Item ids of the model, to match the table's ids with; None for no matching.
         time_format: How times are written, as in `load_shop`.
         encoding: Encoding of a file of text, as in `load_shop`.
-        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
+        missing_users: "error" refuses events without a user, "drop" leaves them out.
 
     Returns:
         Users in order of first appearance, with their events.
@@ -77,7 +79,7 @@ def read_histories(
     """
     columns = columns or TableColumns()
     table, problems = load_table(path, "events", encoding=encoding)
-    reader = TableReader(columns, file_order=True, time_format=time_format, on_missing_users=on_missing_users)
+    reader = TableReader(columns, file_order=True, time_format=time_format, missing_users=missing_users)
     reader.problems += problems
     log = reader.events(table)
     if log is None or any(problem.fatal for problem in reader.problems):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...deprecation import deprecated
 from ..out_of_core.prepared_folder import is_prepared, load_prepared_data
 from ..progress import stage
 from ..tables.schema import MissingUsers, ShopTables, TableColumns, UnknownItems, validate_tables
@@ -49,6 +50,7 @@ SOURCES: dict[str, DataSource] = {
 """Sources by name; the first source that recognises the files is used."""
 
 
+@deprecated("0.2", "0.4", use="missing_users=", renamed={"on_missing_users": "missing_users"})
 def load_shop(
     data: TableSource | Mapping[str, TableSource] | os.PathLike[str] | None = None,
     *,
@@ -56,7 +58,7 @@ def load_shop(
     events: TableSource | None = None,
     columns: TableColumns | Mapping[str, str] | None = None,
     on_unknown_items: UnknownItems = "error",
-    on_missing_users: MissingUsers = "error",
+    missing_users: MissingUsers = "error",
     time_format: str | None = None,
     encoding: str | None = None,
 ) -> ShopTables:
@@ -74,7 +76,7 @@ def load_shop(
         events: The events table.
         columns: Column names: `TableColumns` or a mapping such as `{"item_id": "sku"}`; None for our own names.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
-        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
+        missing_users: "error" refuses events without a user, "drop" leaves them out.
         time_format: Format of times: "day-first" or "month-first" for dates such as 01/12/2009, "excel" for
             spreadsheet days, a strptime pattern, or None to detect it.
         encoding: Encoding of text files, such as "cp1252"; None to detect it.
@@ -91,14 +93,14 @@ def load_shop(
         2
     """
     columns = as_columns(columns)
-    check_reading(on_unknown_items, on_missing_users, time_format, encoding)
+    check_reading(on_unknown_items, missing_users, time_format, encoding)
     if isinstance(data, os.PathLike):
         data = Path(data)
     if isinstance(data, str | Path) and items is None and events is None and is_prepared(data):
         return load_prepared_data(data, columns, time_format, encoding)
     request = SourceRequest(
         Path(), (), columns, on_unknown_items, time_format=time_format, encoding=encoding,
-        on_missing_users=on_missing_users,
+        missing_users=missing_users,
     )  # fmt: skip
     if data is None:
         with stage("reading tables"):
@@ -270,5 +272,5 @@ def _from_tables(tables: Mapping[str, TableSource | None], request: SourceReques
     return validate_tables(
         read.get("items"), read["events"], request.columns, on_unknown_items=request.on_unknown_items,
         users=read.get("users"), promotions=read.get("promotions"), found=found, time_format=request.time_format,
-        on_missing_users=request.on_missing_users,
+        missing_users=request.missing_users,
     )  # fmt: skip

@@ -21,14 +21,14 @@ MAX_DEPTH = 3
 """Depth of subfolders that are searched for files."""
 
 
-def check_reading(on_unknown_items: str, on_missing_users: str, time_format: str | None, encoding: str | None) -> None:
+def check_reading(on_unknown_items: str, missing_users: str, time_format: str | None, encoding: str | None) -> None:
     """Refuse arguments about reading tables before a table is read; see `load_shop`.
 
     Raises:
         ValueError: If one has an unknown value.
     """
     check_policy("on_unknown_items", on_unknown_items)
-    check_policy("on_missing_users", on_missing_users)
+    check_policy("missing_users", missing_users)
     check_time_format(time_format)
     if encoding is not None:
         known_encoding(encoding)
@@ -46,7 +46,7 @@ class SourceRequest:
         name: Name of the dataset if its files have none; empty for the folder's name.
         time_format: Format of times, as in `load_shop`.
         encoding: Encoding of text files; None to detect it.
-        on_missing_users: Treatment of events without a user.
+        missing_users: Treatment of events without a user.
     """
 
     folder: Path
@@ -56,7 +56,7 @@ class SourceRequest:
     name: str = ""
     time_format: str | None = None
     encoding: str | None = None
-    on_missing_users: MissingUsers = "error"
+    missing_users: MissingUsers = "error"
 
     def find(self, pattern: str) -> list[tuple[Path, str]]:
         """Files whose names match a regular expression, with the text of its first group, sorted by it.

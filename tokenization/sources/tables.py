@@ -24,7 +24,7 @@ def _read(request: SourceRequest) -> ShopTables:
         request.columns,
         request.name or named,
         on_unknown_items=request.on_unknown_items,
-        on_missing_users=request.on_missing_users,
+        missing_users=request.missing_users,
         users=tables.get("users"),
         promotions=tables.get("promotions"),
         found=found,

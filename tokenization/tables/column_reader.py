@@ -162,7 +162,7 @@ class ColumnReader:
         if required and count:
             remedy = "fill them or leave these rows out"
             if label == "events" and column == "user_id":
-                remedy += ': on_missing_users="drop"'
+                remedy += ': missing_users="drop"'
             self._add(label, column, "null_key", count, None, remedy)
         return cleaned.values
 

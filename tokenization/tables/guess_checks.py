@@ -110,7 +110,7 @@ def row_notes(events: pl.DataFrame, columns: Mapping[str, str]) -> tuple[str, ..
     """
     notes = []
     treatments = {
-        "user_id": 'they are refused; on_missing_users="drop" leaves them out',
+        "user_id": 'they are refused; missing_users="drop" leaves them out',
         "item_id": "they are refused; fill them or leave these rows out",
     }
     for name, treatment in treatments.items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from ...deprecation import deprecated
 from ..text.item_text import DEFAULT_TEXT_FIELDS
 from .column_guess import guess_of_tables
 from .data_card import DataCard
@@ -202,6 +203,7 @@ class ShopTables:
         return self.events
 
 
+@deprecated("0.2", "0.4", use="missing_users=", renamed={"on_missing_users": "missing_users"})
 def validate_tables(
     items: pl.DataFrame | None,
     events: pl.DataFrame,
@@ -209,7 +211,7 @@ def validate_tables(
     name: str = "shop",
     *,
     on_unknown_items: UnknownItems = "error",
-    on_missing_users: MissingUsers = "error",
+    missing_users: MissingUsers = "error",
     users: pl.DataFrame | None = None,
     promotions: pl.DataFrame | pl.LazyFrame | None = None,
     card: DataCard | None = None,
@@ -225,7 +227,7 @@ def validate_tables(
         columns: Column names; None for our own names.
         name: Name of the dataset, for messages.
         on_unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
-        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
+        missing_users: "error" refuses events without a user, "drop" leaves them out.
         users: One row per user; None without a users table.
         promotions: One row per promotion: a table with some of the columns of `PROMOTION_SCHEMA`, or a lazy table with
             all of them.
@@ -236,11 +238,11 @@ def validate_tables(
 
     Raises:
         TableError: If there is a fatal issue; it lists all issues.
-        ValueError: If `on_unknown_items` or `on_missing_users` is neither "error" nor "drop", or the time format
+        ValueError: If `on_unknown_items` or `missing_users` is neither "error" nor "drop", or the time format
             cannot be used.
     """
     check_policy("on_unknown_items", on_unknown_items)
-    reader = TableReader(columns or TableColumns(), time_format=time_format, on_missing_users=on_missing_users)
+    reader = TableReader(columns or TableColumns(), time_format=time_format, missing_users=missing_users)
     reader.problems.extend(found)
     if items is None or is_same_table(items, events):
         items = None

@@ -47,10 +47,10 @@ class TableReader(ColumnReader):
         file_order: Whether events without time and order have the order of the table; otherwise they are refused.
         time_format: Format of times; see `read_times`.
         style: Format of the columns, if the tables are parts of larger ones.
-        on_missing_users: "error" refuses events without a user, "drop" leaves them out.
+        missing_users: "error" refuses events without a user, "drop" leaves them out.
 
     Raises:
-        ValueError: If the time format is neither a name nor a pattern, or `on_missing_users` is neither of the two.
+        ValueError: If the time format is neither a name nor a pattern, or `missing_users` is neither of the two.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class TableReader(ColumnReader):
         file_order: bool = False,
         time_format: str | None = None,
         style: TableStyle | None = None,
-        on_missing_users: MissingUsers = "error",
+        missing_users: MissingUsers = "error",
     ) -> None:
         super().__init__(columns, time_format, style)
-        check_policy("on_missing_users", on_missing_users)
-        self.on_missing_users: MissingUsers = on_missing_users
+        check_policy("missing_users", missing_users)
+        self.missing_users: MissingUsers = missing_users
         self._given = columns
         self.file_order = file_order
         self._num_events = 0
@@ -94,7 +94,7 @@ class TableReader(ColumnReader):
         """The events table with our columns; None if it has no ids."""
         self.columns = self._given.of_table(table.columns, "events")
         self._table("events", table, EVENT_INPUTS, ("user_id", "item_id"))
-        drop = self.on_missing_users == "drop" and self._name("user_id") in table.columns
+        drop = self.missing_users == "drop" and self._name("user_id") in table.columns
         users = self._keys("events", table, "user_id", required=not drop)
         query = self._queries(table)
         written = query[0].is_not_null() if query else pl.Series([False]).new_from_index(0, table.height)
@@ -155,7 +155,7 @@ class TableReader(ColumnReader):
         """Events that have a user. Others are dropped here, after rows were counted for issues."""
         with_user = log["user_id"].is_not_null()
         missing = log["user_id"].null_count()
-        if not missing or self.on_missing_users == "error":
+        if not missing or self.missing_users == "error":
             return log
         self._add("events", "user_id", "null_key", missing, None, "they were dropped", fatal=False)
         self.kept = self.kept.scatter(self.kept.arg_true(), with_user)

@@ -111,6 +111,8 @@ def test_texts_on_every_colour_have_contrast() -> None:
     assert luminance("#ffffff") == pytest.approx(1) and luminance("#000000") == 0
     with pytest.raises(ValueError, match="width is 100; give 280 pixels or more"):
         FOUND.heat_map(width=100)
+    with pytest.raises(ValueError, match="width is a value of type str; give a whole number"):
+        FOUND.heat_map(width="wide")  # type: ignore[arg-type]
 
 
 def test_files_that_cannot_have_a_heat_map_are_refused(tmp_path: Path) -> None:

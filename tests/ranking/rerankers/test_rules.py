@@ -166,6 +166,8 @@ def test_a_pin_outside_the_pool_is_added():
         (lambda: MaxPer("brand", 0), "most is 0"),
         (lambda: AtLeast("brand=Acme", 3, within=2), "count is 3 and within 2"),
         (lambda: Freshness("released", half_life=0), "half_life is 0"),
+        (lambda: listed(Freshness("price")), "column price has numbers that are no times; give a column of dates"),
+        (lambda: listed(Freshness("brand")), "column brand has texts"),
         (lambda: PlackettLuce(0), "temperature is 0"),
         (lambda: Pin("map"), "put it into a list"),
         (lambda: listed(MaxPer("colour", 1)), "no column 'colour'; it has item_id"),

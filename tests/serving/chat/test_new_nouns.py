@@ -10,7 +10,7 @@ import pytest
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.serving.chat.turn import ChatTurn
 
-from .shops import ids, last_turn, recommender_of
+from .shops import ids, last_turn, reader_of, recommender_of
 
 ENGLISH = [
     ("H1", "Wireless headphones, red", "Audio", 90.0), ("H2", "Sony studio headphones", "Audio", 30.0),
@@ -166,3 +166,44 @@ def test_a_range_without_a_currency_in_a_clause_about_prices(
 ) -> None:
     price = after(text).understood.price
     assert (price.minimum, price.maximum) == limits
+
+
+DRINKS = [
+    ("T1", "龙井绿茶 春茶", "饮品", 99.0), ("T2", "茉莉花茶 袋装", "饮品", 15.0), ("P1", "紫砂茶壶", "器具", 19.0),
+    ("P2", "玻璃茶壶 煮茶器", "器具", 18.0), ("K1", "速溶黑咖啡", "冲饮", 29.0), ("A1", "含酒精湿巾", "清洁", 9.0),
+    ("A2", "不含酒精湿巾", "清洁", 8.0), ("M1", "穿衣镜", "家居", 199.0),
+]  # fmt: skip
+
+
+@cache
+def drinks(reads: bool) -> XCatRecommender:
+    items = pl.DataFrame(DRINKS, schema=["item_id", "title", "category", "price"], orient="row")
+    return reader_of(items) if reads else recommender_of(items)
+
+
+@pytest.mark.parametrize("reads", [False, True])
+@pytest.mark.parametrize(
+    ("turn", "wanted", "listed"),
+    [
+        ("20元以下的茶", ("茶",), [{"T2"}, {"P1", "P2"}]), ("茶", ("茶",), [{"T1", "T2"}, {"P1", "P2"}]),
+        ("我想喝茶", ("茶",), [{"T1", "T2"}, {"P1", "P2"}]), ("喝咖啡", ("咖啡",), [{"K1"}]),
+        ("我要含酒精的湿巾", ("酒精", "湿巾"), [{"A1"}]), ("含酒精", ("酒精",), [{"A1"}]),
+        ("穿衣镜", ("穿衣镜",), [{"M1"}]),
+    ],
+)  # fmt: skip
+def test_a_noun_behind_a_verb_and_the_things_that_it_names(
+    reads: bool, turn: str, wanted: tuple[str, ...], listed: list[set[str]]
+) -> None:
+    found = last_turn(drinks(reads), [turn], 10)
+    shown, place = ids(found), 0
+    assert found.understood.attributes == wanted
+    for group in listed:
+        assert {*shown[place : place + len(group)]} == group
+        place += len(group)
+
+
+def test_nothing_is_cheaper_than_the_cheapest() -> None:
+    found = after("tea", "cheapest", "cheaper")
+    assert found.answer == "I have nothing cheaper. The limits stay as they were."
+    assert not found.recommendations and found.understood.price.maximum is None
+    assert ids(after("tea", "cheapest", "cheaper", "tea")) == ids(after("tea"))

@@ -59,6 +59,35 @@ def test_ids_with_control_characters_are_refused(client: TestClient, wrong: str)
         recommender.session("a\0b")
 
 
+@pytest.mark.parametrize("wrong", [True, "5", 5.0])
+def test_a_number_of_items_is_a_whole_number(client: TestClient, wrong: Any) -> None:
+    for path, body in (
+        ("/recommend", {"history": HISTORY}), ("/query", {"query": "tent"}), ("/chat", {"message": "tents"}),
+        ("/similar", {"item_id": "item-03"}),
+    ):  # fmt: skip
+        assert post(client, path, 422, **body, k=wrong)["error"].startswith("k: Input should be a valid integer")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_bodies_are_in_utf_8(client: TestClient, encoding: str) -> None:
+    body = '{"history": ["item-03"], "query": "café"}'
+    answer = client.post("/recommend", content=body.encode(encoding), headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json() == {"error": "the body is in UTF-16 or UTF-32; send JSON in UTF-8", "error_type": "invalid"}
+    for right in ("utf-8", "utf-8-sig"):
+        content = body.encode(right)
+        assert client.post("/recommend", content=content, headers={"content-type": "application/json"}).is_success
+
+
+@pytest.mark.parametrize("hide", ["HIDE", " hide ", "Hide\t"])
+def test_hide_is_read_in_any_case(client: TestClient, hide: str) -> None:
+    user = f"hider-{len(hide)}-{hide[0]}"
+    first = listed(post(client, "/recommend", user_id=user, k=3))[0]
+    post(client, "/events", user_id=user, item_id=first, event_type=hide)
+    found = post(client, "/recommend", user_id=user, k=50)
+    assert first not in listed(found) and not any("type" in note for note in found["notes"])
+
+
 @pytest.mark.parametrize(
     ("item", "message"),
     [

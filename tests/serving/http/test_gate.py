@@ -86,8 +86,14 @@ def test_requests_that_would_wait_for_too_long_are_refused() -> None:
         assert gate.delay == pytest.approx(2 * mean)
         with pytest.raises(OverloadedError, match="try again in 1 s"):
             await gate.run(lambda: "third", Timing())
+        changes = [asyncio.create_task(gate.run(lambda: "changed", Timing(), patient=True)) for _ in range(8)]
+        await until(lambda: gate.waiting == 9)
+        gate.max_waiting = 9
+        with pytest.raises(OverloadedError):
+            await gate.run(lambda: "one too many", Timing(), patient=True)
         blocked.release.set()
         assert (await first, await second) == ("done", "second")
+        assert await asyncio.gather(*changes) == ["changed"] * 8
 
     asyncio.run(story())
 

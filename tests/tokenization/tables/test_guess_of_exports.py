@@ -108,7 +108,7 @@ def test_rows_without_a_customer_and_baskets_are_counted(tmp_path, capsys):
     table = table.with_columns(Customer=pl.when(pl.int_range(pl.len()) < 5).then(None).otherwise("Customer"))
     missing = "5 of 79 rows have no user_id ('Customer'): they are refused; "
     assert guess_columns(table).notes == (
-        missing + 'on_missing_users="drop" leaves them out',
+        missing + 'missing_users="drop" leaves them out',
         "no column looks like basket_id: rows of a user at one time are a basket; these are 38 baskets, "
         "24 of them with several rows",
     )

@@ -88,7 +88,7 @@ BROKEN = [
     ("items", put("item_id", "tent", None, "stove"), "null_key",
      "items, column item_id: 1 rows have no value; fill them or leave these rows out"),
     ("events", put("user_id", "ann", "  ", None, "bob"), "null_key",
-     'events, column user_id: 2 rows have no value; fill them or leave these rows out: on_missing_users="drop"'),
+     'events, column user_id: 2 rows have no value; fill them or leave these rows out: missing_users="drop"'),
     ("events", put("item_id", "tent", "kite", "kite", "stove"), "unknown_item",
      "events, column item_id: 2 rows have an item that the items table lacks, for example 'kite'; "
      'add the items, or drop these events: on_unknown_items="drop"'),

@@ -84,7 +84,7 @@ def test_other_rows_without_an_item_are_refused_as_before() -> None:
     without_user = events([*LOG, (None, None, 9000, "nobody")])  # type: ignore[list-item]
     with pytest.raises(TableError, match="user_id: 1 rows have no value"):
         validate_tables(ITEMS, without_user)
-    assert queries(validate_tables(ITEMS, without_user, on_missing_users="drop")) == EXPECTED
+    assert queries(validate_tables(ITEMS, without_user, missing_users="drop")) == EXPECTED
 
 
 def test_files_and_histories(tmp_path: Path) -> None:
