@@ -20,6 +20,20 @@ _RETURNS_PRIOR = 10
 """Prior strength, in events or repurchases, of the catalogue mean in the statistics of an item."""
 
 
+def share_of_modality(config: XCatConfig) -> float:
+    """Share of training in which an item with text and image has its text; its image likewise.
+
+    A quarter of the training has both if `modality_dropout` is .5.
+
+    Example:
+        >>> pictured = XCatConfig(image_dim=8, image_encoder_dim=8, modality_dropout=0.5)
+        >>> share_of_modality(XCatConfig()), share_of_modality(pictured)
+        (1.0, 0.625)
+    """
+    share = config.modality_dropout if config.image_dim and config.use_text else 0.0
+    return share / 2 + (1 - share) * (1 - share / 2)
+
+
 class XCatTextAdaptor(nn.Module):
     """Linear, activation, linear: from whitened text states (..., text_dim) to (..., hidden)."""
 

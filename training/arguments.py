@@ -197,7 +197,8 @@ class XCatTrainingArguments(TrainingArguments):
     num_train_epochs: float = field(
         default=from_data(DEFAULT_EPOCHS),
         metadata={
-            "help": "Maximum number of epochs, such as 10; by default fewer for a long log and more for a dense one."
+            "help": "Maximum number of epochs, such as 10; by default fewer for a long log, more for a dense one and "
+            "with images."
         },
     )
     lr_scheduler_type: str = field(default="linear", metadata={"help": "Learning rate schedule."})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.modeling_xcat.images_xcat import XCatItemImages, fit_image_whitening, pooled_image
-from xcat_rec.modeling_xcat.items_xcat import IMAGE, TEXT
+from xcat_rec.modeling_xcat.items_xcat import IMAGE, TEXT, share_of_modality
 from xcat_rec.modeling_xcat.layout_xcat import SequenceLayout
 from xcat_rec.modeling_xcat.memory_xcat import ItemImageMemory, MemoryInputs
 from xcat_rec.modeling_xcat.text_xcat import fit_whitening
@@ -123,6 +123,22 @@ def test_training_drops_the_text_or_the_image_of_items_with_both() -> None:
     share = {name: count / sum(seen.values()) for name, count in seen.items()}
     assert share["both"] == pytest.approx(0.2, abs=0.08)
     assert share["text"] == pytest.approx(share["image"], abs=0.12)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_the_share_of_the_training_in_which_an_item_has_its_text(share: float) -> None:
+    model = pictured_model(modality_dropout=share)
+    items = model.model.items.train()
+    both = items.images.has_image() & items.text_index.gt(0)
+    torch.manual_seed(0)
+    kept = {TEXT: 0.0, IMAGE: 0.0}
+    for _ in range(2000):
+        items.draw_modality()
+        dropped = items._dropped_modalities(None)[both]
+        for modality in kept:
+            kept[modality] += float(dropped.ne(modality).float().mean()) / 2000
+    assert kept[TEXT] == pytest.approx(share_of_modality(model.config), abs=0.03)
+    assert kept[IMAGE] == pytest.approx(share_of_modality(model.config), abs=0.03)
 
 
 def test_in_some_steps_all_items_lose_the_same_modality() -> None:

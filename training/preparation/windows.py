@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from datasets import Dataset, IterableDataset, Value
 
 from ...modeling_xcat.configuration_xcat import XCatConfig
+from ...modeling_xcat.items_xcat import share_of_modality
 from ...tokenization.interests.reader import UserInterests
 from ...tokenization.progress import stage
 from ...tokenization.tables.event_roles import ROLES, TARGET
@@ -70,6 +71,8 @@ def resolve_sizes(
 ) -> XCatTrainingArguments:
     """Choose batch size, learning rate, epochs and patience for the data, as `sized_for` computes them.
 
+    A model with texts and images gets more epochs, so that it reads each of the two as often as a model with one.
+
     Args:
         arguments: Not changed. Given values take precedence; defaults are the starting values.
         train: Training sequences; for a stream of unknown length, the starting values are used.
@@ -95,6 +98,8 @@ def _sizes(arguments: XCatTrainingArguments, train: Dataset, config: XCatConfig)
     share = QUICK_SHARE if arguments.quick else 1.0
     own = (arguments.learning_rate, arguments.num_train_epochs / share, arguments.early_stopping_patience)
     sized = sized_for(config.num_items, labels / max(1, windows), labels, *own)
+    if (present := share_of_modality(config)) < 1:
+        sized["num_train_epochs"] = round(sized.get("num_train_epochs", own[1]) / present)
     return {name: share * value if name == "num_train_epochs" else value for name, value in sized.items()}
 
 

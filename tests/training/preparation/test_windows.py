@@ -104,6 +104,24 @@ def test_training_is_sized_by_the_data_but_for_what_is_given(tmp_path: Path) -> 
     assert resolved(tmp_path, dense, num_train_epochs=20, per_device_train_batch_size=7) == [7, 2e-3, 20, 8]
 
 
+def test_a_model_with_images_reads_texts_as_often_as_one_without(tmp_path: Path) -> None:
+    arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, precision="fp32")
+    pictured = XCatConfig(num_item_rows=2 + 4, max_history=30, image_dim=8, image_encoder_dim=8, modality_dropout=0.5)
+
+    def epochs(given: XCatTrainingArguments, config: XCatConfig, lengths: list[int]) -> float:
+        return resolve_sizes(given, dataset(lengths), config).num_train_epochs
+
+    assert (epochs(arguments, pictured, [3]), epochs(arguments, pictured, [61, 61])) == (16, 24)
+    alone = XCatConfig(
+        num_item_rows=2 + 4, max_history=30, image_dim=8, image_encoder_dim=8, modality_dropout=0.5, use_text=False
+    )
+    assert epochs(arguments, alone, [3]) == 10, "without texts nothing is left out"
+    given = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, precision="fp32", num_train_epochs=10)
+    assert epochs(given, pictured, [3]) == 10
+    quick = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, precision="fp32", quick=True)
+    assert epochs(quick, pictured, [3]) == pytest.approx(1.6)
+
+
 def test_a_value_that_equals_its_default_is_given_all_the_same(tmp_path: Path) -> None:
     given = {"per_device_train_batch_size": 128, "learning_rate": 2e-3, "num_train_epochs": 10.0}
     assert resolved(tmp_path, [61, 61], **given, early_stopping_patience=5) == [128, 2e-3, 10, 5]
