@@ -1,6 +1,7 @@
 """Popularity bias against NDCG: re-ranking rules at several strengths, on one checkpoint.
 
     python benchmarks/popularity_bias.py CKPT DATA [--purpose next] [--loss 0.01] [--output FILE.json]
+    python benchmarks/popularity_bias.py CKPT DATA --rule "LogitAdjustment(s, after=2)"
 
 The strength of each rule is chosen on the validation users: the largest one that loses at most `--loss` of NDCG. All
 strengths are then measured on the test users, and the chosen one is marked. Changes are relative to the plain lists,
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,9 @@ def _cells(found: dict[str, Interval], gini_change: float) -> list[str]:
     ]
 
 
-def curve(recommender: XCatRecommender, data: Any, purpose: str, loss: float, samples: int) -> list[dict[str, Any]]:
+def curve(
+    recommender: XCatRecommender, data: Any, purpose: str, loss: float, samples: int, rules: Sequence[str]
+) -> list[dict[str, Any]]:
     """Print and return the table of a purpose."""
     parts = {part: Pools.of_split(recommender, data.splits[part], purpose) for part in ("validation", "test")}
     plain = {part: measure(pools, recommender, []) for part, pools in parts.items()}
@@ -152,7 +155,8 @@ def curve(recommender: XCatRecommender, data: Any, purpose: str, loss: float, sa
         f"balanced NDCG {values @ weights / weights.sum():.4f}\n\n"
         "| rule | strength | validation NDCG | NDCG | ARP | long-tail share, times | Gini | balanced |\n|" + "---|" * 8
     )
-    for name, (make, strengths) in FAMILIES.items():
+    for name in rules:
+        make, strengths = FAMILIES[name]
         chosen = None
         lost = {
             strength: float(
@@ -190,6 +194,7 @@ def main() -> None:
     parser.add_argument("checkpoint")
     parser.add_argument("data")
     parser.add_argument("--purpose", choices=[NEXT, DISCOVER], action="append", help="both by default")
+    parser.add_argument("--rule", choices=list(FAMILIES), action="append", help="all by default")
     parser.add_argument("--loss", type=float, default=0.01, help="largest loss of NDCG on validation users")
     parser.add_argument("--samples", type=int, default=300, help="bootstrap samples")
     parser.add_argument("--output", type=Path, help="JSON file")
@@ -200,7 +205,7 @@ def main() -> None:
     print(machine_line())
     rows = []
     for purpose in options.purpose or (NEXT, DISCOVER):
-        rows += curve(recommender, data, purpose, options.loss, options.samples)
+        rows += curve(recommender, data, purpose, options.loss, options.samples, options.rule or list(FAMILIES))
         print()
     if options.output is not None:
         options.output.write_text(json.dumps(rows, indent=1))

@@ -23,7 +23,7 @@ from .adapter_choices import GROUPS as GROUPS
 from .adapter_choices import METHODS as METHODS
 from .adapter_choices import check_groups, check_method
 from .check import check_adapter
-from .load import bare_model, load_base
+from .load import bare_model, load_base, load_processor
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
@@ -173,7 +173,7 @@ def load_adapted(
             "give base=, the folder or repo id of the base"
         ) from error
     if (folder / VOCABULARY_FILE).is_file():
-        catalogue = XCatProcessor.from_pretrained(folder).catalogue
+        catalogue = load_processor(folder, name).catalogue
         processor = change_catalogue(model, processor, catalogue, cache_dir=cache_dir)
     try:
         _check_modules(settings, model)

@@ -18,12 +18,18 @@ from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS
 from ..tokenization.digests import check_digests
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
 from .json_files import COPY_AGAIN, read_json
+from .processor_settings import check_processor_settings
 
+PROCESSOR_FILE = "processor_config.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _SIZE = re.compile(r"(num_\w+|\w*_size|\w*_dim|\w+_per_item|max_history|n_\w+|d_\w+)")
 _RANK = re.compile(r"r|rank\w*|\w+_(r|rank|dim|size|rank_pattern)|num_\w+|loha_\w+")
 _REPEATS = re.compile(r"layers|repeats|depths|coefficient")
 _NO_SIZE = re.compile(r"num_(negatives|labels|key_value_heads)|\w*window_size|n_groups")
+_UNUSABLE = (
+    StrictDataclassError, TypeError, AttributeError, ValueError, RuntimeError, LookupError, ArithmeticError,
+)  # fmt: skip
+"""Errors of building a model from a configuration with wrong values."""
 _NAMES_A_FILE = re.compile(r"\w*_file|name_or_path|vocab|merges")
 
 
@@ -150,9 +156,9 @@ def _check_shapes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], na
     try:
         with torch.device("meta"):
             wanted = model_class(XCatConfig.from_dict(dict(config))).state_dict()
-    except (StrictDataclassError, TypeError, AttributeError) as error:
+    except _UNUSABLE as error:
         told = " ".join(str(error).split())
-        raise ValueError(f"{name}: config.json has a value of the wrong type ({told})") from error
+        raise ValueError(f"{name}: config.json has a value that cannot be used ({told})") from error
     most = sum(_elements(shape) for shape in shapes.values())
     plain = {key.removeprefix("model."): shape for key, shape in shapes.items()}
     for key, tensor in wanted.items():
@@ -179,6 +185,7 @@ def _check_processor(folder: Path, config: dict[str, Any], name: str) -> None:
     for file, content in settings.items():
         if file != ADAPTER_CONFIG:
             _check_paths(content, file, name)
+    check_processor_settings(settings.get(PROCESSOR_FILE, {}), f"{name}: {PROCESSOR_FILE}")
     check_catalogue(folder / VOCABULARY_FILE, name)
     vocabulary = ItemVocabulary.load(folder)
     if config.get("num_item_rows", len(vocabulary)) != len(vocabulary):
@@ -186,7 +193,7 @@ def _check_processor(folder: Path, config: dict[str, Any], name: str) -> None:
             f"{name}: the catalogue has {vocabulary.num_items} items and the model "
             f"{config['num_item_rows'] - NUM_SPECIAL_ROWS}; take both from one checkpoint"
         )
-    check_digests(config, settings.get("processor_config.json", {}), vocabulary, name)
+    check_digests(config, settings.get(PROCESSOR_FILE, {}), vocabulary, name)
 
 
 def _check_paths(content: Any, file: str, name: str) -> None:

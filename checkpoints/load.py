@@ -17,7 +17,7 @@ from ..tokenization.digests import catalogue_digest
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import quiet_transformers
 from .check import check_checkpoint
-from .json_files import read_json
+from .json_files import COPY_AGAIN, read_json
 
 
 def load_model(
@@ -83,7 +83,29 @@ def load_base(
     place = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
     folder = locate_checkpoint(name_or_path, **place)
     model = load_model(folder, str(name_or_path), model_class, **kwargs)
-    return model, XCatProcessor.from_pretrained(folder)
+    return model, load_processor(folder, str(name_or_path))
+
+
+def load_processor(folder: Path, name: str) -> XCatProcessor:
+    """Load the processor of a checked checkpoint.
+
+    Args:
+        folder: The checkpoint.
+        name: Name of the checkpoint in messages.
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: If a file is damaged. For a damaged tokenizer, libraries raise errors of many types.
+    """
+    try:
+        return XCatProcessor.from_pretrained(folder)
+    except (OSError, ImportError):
+        raise
+    except Exception as error:
+        if isinstance(error, ValueError) and str(folder) in str(error):
+            raise
+        told = " ".join(str(error).split())
+        raise ValueError(f"{name}: its tokenizer or processor is damaged ({told}); {COPY_AGAIN}") from error
 
 
 def bare_model(model: Any) -> XCatForNextItem:

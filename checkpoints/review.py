@@ -229,18 +229,22 @@ def read_review_log(folder: Path) -> list[ReviewEntry]:
         ReviewLogError: If a line was changed, removed, added or moved.
     """
     path, entries, previous = folder / REVIEW_FILE, list[ReviewEntry](), FIRST
-    lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else [""]
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else [""]
+    except UnicodeDecodeError as error:
+        raise ReviewLogError(f"{path} cannot be read ({error}); restore the file from a copy") from error
     if lines.pop():
         raise ReviewLogError(f"{path}: the last line is cut; restore the file from a copy")
     for number, line in enumerate(lines, start=1):
         where = f"{path}, line {number}"
         try:
             entry = ReviewEntry(**json.loads(line))
-        except (ValueError, TypeError) as error:
+            digest = entry.digest()
+        except (ValueError, TypeError, RecursionError) as error:
             raise ReviewLogError(f"{where} cannot be read ({error}); restore the file from a copy") from error
         if entry.number != number or entry.previous != previous:
             raise ReviewLogError(f"{where} does not follow the line before it; restore the file from a copy")
-        if entry.hash != entry.digest():
+        if entry.hash != digest:
             raise ReviewLogError(f"{where} was changed: its hash is another one; restore the file from a copy")
         entries.append(entry)
         previous = entry.hash

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -109,12 +110,13 @@ def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
 
 def parse_value(text: str) -> Any:
     """Read a value as YAML, plus numbers such as 1e-3."""
+    if "e" in text.lower():
+        with suppress(ValueError):
+            return float(text)
     try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except ValueError:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{text!r} is not a valid value: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date such as 2024-02-30 is a ValueError
+        raise ValueError(f"{text!r:.200} is not a valid value: {error}") from error
 
 
 def read_yaml(path: Path | None) -> dict[str, Any]:
@@ -125,7 +127,7 @@ def read_yaml(path: Path | None) -> dict[str, Any]:
         raise ValueError(f"configuration file {path} does not exist")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date such as 2024-02-30 is a ValueError
         raise ValueError(f"configuration file {path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(

@@ -67,14 +67,15 @@ class Manifest:
             )
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
-            if content["format"] != FORMAT:
-                raise ValueError(
-                    f"{file} has format {content['format']}, and this version reads {FORMAT}; export again"
-                )
-            manifest = cls(**content)
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            known, manifest = content["format"], None
+            if known == FORMAT:
+                manifest = cls(**content)
+                files = {str(name): wanted for name, wanted in manifest.files.items()}
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise ValueError(f"{file} is damaged ({error}); export again") from error
-        for name, wanted in manifest.files.items():
+        if manifest is None:
+            raise ValueError(f"{file} has format {known!r}, and this version reads {FORMAT}; export again")
+        for name, wanted in files.items():
             if not (folder / name).is_file():
                 raise OSError(f"{folder} has no {name}; export again")
             if file_digest(folder / name) != wanted:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from ..checkpoints.load import bare_model, load_model
+from ..checkpoints.load import bare_model, load_model, load_processor
 from ..exporting.runtime import OnnxGraphs
 from ..modeling_xcat.arguments_xcat import finite_number
 from ..modeling_xcat.filters_xcat import Filters
@@ -114,7 +114,7 @@ class XCatRecommender(ListMaker, TargetRecommender, UserSessions, Explanations, 
                 adapted, processor = load_adapted(name_or_path, base, model_class=model_class, **place, **kwargs)
                 return cls(bare_model(adapted), processor, rerankers)._completed(index, policy, name_or_path)
         model = load_model(folder, str(name_or_path), model_class, **kwargs)
-        recommender = cls(model, XCatProcessor.from_pretrained(folder), rerankers)
+        recommender = cls(model, load_processor(folder, str(name_or_path)), rerankers)
         if graphs is not None:
             recommender.ranker = OnnxItemRanker(
                 model, recommender.vocabulary, OnnxGraphs(graphs), recommender.processor.policy

@@ -104,8 +104,12 @@ class AskReading:
         own = plain_tokens(
             self.tokenizer, [ask.text for ask in read], self.max_text_length, padding=True, return_tensors="pt"
         )
+        meant = [ask.meant for ask in read]
+        inputs = self.tokenize(meant, query=True)
+        if not inputs["input_ids"].shape[1]:  # a tokenizer without special tokens makes none of empty texts
+            inputs = self.tokenize(meant, query=True, padding="max_length", max_length=1)
         return {
-            **self.tokenize([ask.meant for ask in read], query=True),
+            **inputs,
             "token_ids": self.compared_tokens[own["input_ids"].long()],
             "meant": torch.tensor([bool(ask.meant) for ask in read], dtype=torch.bool),
         }

@@ -35,7 +35,7 @@ def read_policy_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     remedy = "copy the checkpoint again, or apply the policy again with xcat review"
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}); {remedy}") from error
     parts = ("settings", "items", "decisions")
     if not isinstance(found, dict) or any(not isinstance(found.get(name), dict) for name in parts):

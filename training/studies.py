@@ -44,23 +44,38 @@ def open_study(path: Path, direction: Any, settings: Mapping[str, Any] | None = 
             f"study={str(path)!r} is not a SQLite file; give the file of an earlier search, or a new name"
         )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=_storage(path), study_name=STUDY_NAME, direction=direction, load_if_exists=True
-    )
+    with _readable(path):
+        study = optuna.create_study(
+            storage=_storage(path), study_name=STUDY_NAME, direction=direction, load_if_exists=True
+        )
+        trials, _ = study.get_trials(deepcopy=False), study.user_attrs
     if study.direction.name.lower() != direction:
         raise ValueError(
             f"study={str(path)!r} was made to {study.direction.name.lower()} its metric, and this search is to "
             f"{direction}; give another study="
         )
     _check_settings(study, path, settings)
-    for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+    for trial in (trial for trial in trials if trial.state == optuna.trial.TrialState.RUNNING):
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         if trial.params:
             study.enqueue_trial(trial.params, user_attrs={_AGAIN: trial.number})
     # The seed differs after each start, otherwise a resumed search would draw the first values again.
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.get_trials(deepcopy=False)))
     study.pruner = optuna.pruners.MedianPruner()
     return study
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Let errors of a damaged file name it; optuna and sqlalchemy raise errors of many types."""
+    try:
+        yield
+    except Exception as error:
+        told = next(iter(str(error).splitlines()), "")
+        raise ValueError(
+            f"study={str(path)!r} cannot be read as a study ({type(error).__name__}: {told}); give the file of an "
+            "earlier search, or a new name"
+        ) from error
 
 
 def load_study(path: Path) -> Any:

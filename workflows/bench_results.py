@@ -101,7 +101,7 @@ def read_rows(path: Path) -> list[Row]:
     """
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}); give a file that xcat bench wrote") from None
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and {"model", "seed"} <= row.keys() for row in rows

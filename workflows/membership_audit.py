@@ -36,10 +36,24 @@ def membership_audit(recommender: XCatRecommender, data: EvaluationData, seed: i
     Raises:
         ValueError: If a part has no user with two events.
     """
-    train = (_without_last(row) for row in _sampled(data.splits["train"], seed))
     held = ((row, int(row["targets"][0])) for row in _sampled(data.splits[data.part], seed) if len(row["targets"]))
-    members = _losses(recommender, [pair for pair in train if pair is not None])
+    members = last_losses(recommender, data.splits["train"], seed)
     return membership_inference(members, _losses(recommender, [*held]), seed=seed)
+
+
+def last_losses(recommender: XCatRecommender, rows: Dataset, seed: int = 0) -> np.ndarray:
+    """Losses of the last event of users, given the events before.
+
+    Args:
+        recommender: The checkpoint.
+        rows: Sequences of the users, such as those of a training part; users with one event are left out.
+        seed: Seed of the sample, of `MOST_USERS` at most.
+
+    Returns:
+        (users,) cross-entropy, in nats; without those that are infinite.
+    """
+    pairs = (_without_last(row) for row in _sampled(rows, seed))
+    return _losses(recommender, [pair for pair in pairs if pair is not None])
 
 
 def _sampled(rows: Dataset, seed: int) -> Iterator[dict[str, Any]]:

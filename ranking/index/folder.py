@@ -242,7 +242,7 @@ def _read_manifest(folder: Path, again: str) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         digest = manifest.pop("sha256")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise IndexFilesError(f"{file} is damaged ({error}); {again}") from error
     if digest != _digest_of(manifest):
         raise IndexFilesError(f"{file} was changed: its checksum is another one; {again}")

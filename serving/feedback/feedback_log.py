@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..state.open_file import OpenFile, transaction
+from ..state.open_file import OpenFile, reading, transaction
 from .summary import FeedbackSummary, summary_of
 
 HIDE = "hide"
@@ -203,10 +203,16 @@ class FeedbackLog:
 
     def _lists(self, where: str, values: tuple[str, ...]) -> Iterator[Impression]:
         for row in self._rows(f"SELECT * FROM impressions {where}", values):
-            name, owner, timestamp, checkpoint, items, drawn, history, options = row
-            propensities = None if drawn is None else tuple(json.loads(drawn))
-            shown, earlier = tuple(json.loads(items)), tuple(json.loads(history))
-            yield Impression(name, owner, timestamp, checkpoint, shown, propensities, earlier, json.loads(options))
+            try:
+                name, owner, timestamp, checkpoint, items, drawn, history, options = row
+                propensities = None if drawn is None else tuple(json.loads(drawn))
+                shown, earlier = tuple(json.loads(items)), tuple(json.loads(history))
+                asked = json.loads(options)
+            except (ValueError, TypeError, RecursionError) as error:
+                raise OSError(
+                    f"feedback {self.path}: list {row[0]!r} is damaged ({error}); restore the file from a copy"
+                ) from error
+            yield Impression(name, owner, timestamp, checkpoint, shown, propensities, earlier, asked)
 
     def reactions(self, user: str | None = None) -> Iterator[Reaction]:
         """The reactions, in the order in which they came; of one user or of all."""
@@ -218,8 +224,15 @@ class FeedbackLog:
             yield Reaction(*row)
 
     def summary(self) -> FeedbackSummary:
-        """Counts of the lists and reactions."""
-        return summary_of(self._rows)
+        """Counts of the lists and reactions.
+
+        Raises:
+            OSError: If the file is damaged.
+        """
+        try:
+            return summary_of(self._rows)
+        except (TypeError, ValueError) as error:
+            raise OSError(f"feedback {self.path} has no times ({error}); restore the file from a copy") from error
 
     def keep_latest(self, count: int) -> int:
         """Delete all lists but the latest ones, and the reactions to them; returns how many lists were deleted.
@@ -259,7 +272,7 @@ class FeedbackLog:
             self._file.base.close()
 
     def _rows(self, query: str, values: tuple[Any, ...]) -> list[Any]:
-        with self._lock, closing(self._base.execute(query, values)) as found:
+        with self._lock, reading(self.path), closing(self._base.execute(query, values)) as found:
             return found.fetchall()
 
 

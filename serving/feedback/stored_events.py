@@ -35,7 +35,7 @@ def stored_events(path: str | os.PathLike[str]) -> pl.DataFrame:
         place = f"{sqlite_file(path).absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(place, uri=True)) as base:
             rows = base.execute(_QUERY).fetchall()
-    except sqlite3.Error as error:
+        kinds = (pl.String, pl.String, pl.Int64, pl.String, pl.Float64, pl.String)
+        return pl.DataFrame(rows, schema=dict(zip(COLUMNS, kinds, strict=True)), orient="row")
+    except (sqlite3.Error, TypeError, pl.exceptions.PolarsError) as error:
         raise OSError(f"log {path} cannot be read as a store of xcat serve: {error}; give its SQLite file") from error
-    kinds = (pl.String, pl.String, pl.Int64, pl.String, pl.Float64, pl.String)
-    return pl.DataFrame(rows, schema=dict(zip(COLUMNS, kinds, strict=True)), orient="row")

@@ -68,6 +68,22 @@ class OpenFile:
 
 
 @contextmanager
+def reading(path: Path | None) -> Iterator[None]:
+    """Let the errors of a damaged file name it.
+
+    Args:
+        path: The file; None for a database in memory.
+
+    Raises:
+        OSError: In place of an error of SQLite.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(f"the store {path} cannot be read: {error}; restore the file from a copy") from error
+
+
+@contextmanager
 def transaction(base: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
     """A transaction, undone after an error, also one of its end such as a full disk, so that the next one can begin.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...ranking.sessions.events import SessionEvent
 from ...ranking.sessions.log import NewEvent, Statement, UserRecord, checked_expiry, in_order
-from .open_file import OpenFile, transaction
+from .open_file import OpenFile, reading, transaction
 
 LEAST_FREE = 2**20
 """Bytes of the disk below which the log does not count as writable."""
@@ -172,7 +172,7 @@ class SQLiteLog:
 
     def _events(self, user: str) -> list[tuple[int, SessionEvent]]:
         """The events of a user with their numbers; only those that came after the last call are read again."""
-        with self._reading:
+        with self._reading, reading(self.path):
             base = self._reader
             known = self._known.pop(user, [])
             with transaction(base, "DEFERRED"):  # count and events of one moment
@@ -232,7 +232,7 @@ class SQLiteLog:
             self._writing_file.base.close()
 
     def _rows(self, query: str, user: str) -> list[Any]:
-        with self._reading:
+        with self._reading, reading(self.path):
             return self._reader.execute(query, (user,)).fetchall()
 
     def _expire_user(self, user: str) -> bool:

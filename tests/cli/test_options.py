@@ -97,3 +97,15 @@ def test_columns():
     assert (columns.item_id, columns.title, columns.user_id) == ("sku", "name", "user_id")
     with pytest.raises(ValueError, match="'sku'; give name=column"):
         parse_columns("sku")
+
+
+@pytest.mark.parametrize("text", ["2024-02-30", "[e", "- [" * 5_000, "seed: 2024-13-01", "&a [*b]"])
+def test_values_that_yaml_cannot_read_are_named(text: str, tmp_path: Path):
+    with pytest.raises(ValueError, match="is not a valid value"):
+        parse_extra(["--split", text.removeprefix("seed: ")])
+    (tmp_path / "fit.yaml").write_text(f"seed: {text}\n")
+    with pytest.raises(ValueError, match=r"fit\.yaml is not valid YAML"):
+        read_yaml(tmp_path / "fit.yaml")
+    (tmp_path / "fit.yaml").write_bytes(b"seed: \xff\n")
+    with pytest.raises(ValueError, match=r"fit\.yaml is not valid YAML"):
+        read_yaml(tmp_path / "fit.yaml")

@@ -42,7 +42,7 @@ def test_refusals(tmp_path: Path) -> None:
         Manifest.load(tmp_path)
     content = json.loads((tmp_path / "manifest.json").read_text())
     del content["graphs"]
-    for text in (json.dumps(content), "{"):
+    for text in (json.dumps(content), "{", "[" * 100_000, "[]", json.dumps({**content, "graphs": {}, "files": []})):
         (tmp_path / "manifest.json").write_text(text)
         with pytest.raises(ValueError, match=r"manifest\.json is damaged"):
             Manifest.load(tmp_path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from xcat_rec.tokenization.ask_texts import WORDLESS, AskText, read_asks
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
@@ -36,6 +37,17 @@ def test_full_width_letters_and_digits_are_read_as_ordinary_ones() -> None:
     processor = XCatProcessor(tiny_tokenizer(), max_text_length=8)
     wide, plain = processor.ask_inputs(["ｔｅｎｔｓ ３"]), processor.ask_inputs(["tents 3"])
     assert all(torch.equal(wide[name], plain[name]) for name in plain)
+
+
+def test_an_ask_without_a_token_has_one_that_is_masked() -> None:
+    """Found by benchmarks/parser_fuzz.py: the text encoder cannot read texts of length 0."""
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1, "tents": 2}, unk_token="[UNK]"))
+    plain = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]")
+    found = XCatProcessor(plain, max_text_length=8).ask_inputs(["", ""])
+    assert found["input_ids"].tolist() == [[1], [1]] and found["attention_mask"].tolist() == [[0], [0]]
+    assert found["input_ids"].dtype == torch.long and not found["meant"].any()
+    one = XCatProcessor(plain, max_text_length=8).ask_inputs(["tents"])
+    assert one["input_ids"].tolist() == [[2]] and one["attention_mask"].tolist() == [[1]]
 
 
 def test_a_long_ask_is_read_up_to_a_word() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,24 @@ def test_other_settings_files_and_directions_are_refused(tmp_path: Path) -> None
     (tmp_path / "notes.txt").write_text("not a study")
     with pytest.raises(ValueError, match="is not a SQLite file"):
         open_study(tmp_path / "notes.txt", "maximize")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE trials SET state = 'x'", "DROP TABLE studies", "UPDATE study_user_attributes SET value_json = '{'"],
+)
+def test_a_damaged_study_is_named(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    study = open_study(path, "maximize", {"data": "a"})
+    study.tell(study.ask(), 0.5)
+    with closing(sqlite3.connect(path)) as base:
+        base.execute(change)
+        base.commit()
+    with pytest.raises(ValueError, match=r"study='.*study\.db' cannot be read as a study"):
+        open_study(path, "maximize", {"data": "a"})
+    path.write_bytes(path.read_bytes()[:5_000])
+    with pytest.raises(ValueError, match=r"study='.*study\.db' cannot be read as a study"):
+        open_study(path, "maximize", {"data": "a"})
 
 
 def test_one_search_at_a_time(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def _listed(text: str) -> list[Any]:
         return []
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return values if isinstance(values, list) else []
 

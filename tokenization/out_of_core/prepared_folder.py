@@ -389,6 +389,6 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> PreparedFolder:
 def _read(file: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is damaged ({error}); prepare into another folder") from error
     return manifest

@@ -209,16 +209,19 @@ def read_policy(given: str | os.PathLike[str] | Mapping[str, Any] | ContentPolic
         raise FileNotFoundError(f"policy is {name!r}; give standard, off, or a JSON file with its settings")
     try:
         fields = json.loads(Path(name).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"policy {name}: it is no JSON ({error})") from error
-    return _of_fields(fields, name)
+    return _of_fields(fields, f"policy {name}")
 
 
-def _of_fields(fields: Any, name: str) -> ContentPolicy:
+def _of_fields(fields: Any, where: str) -> ContentPolicy:
     known = ContentPolicy.__dataclass_fields__
     if not isinstance(fields, Mapping):
-        raise ValueError(f"policy {name} is {kind_of(fields)}; give an object with its settings {', '.join(known)}")
+        raise ValueError(f"{where} is {kind_of(fields)}; give an object with its settings {', '.join(known)}")
     unknown = [field for field in fields if field not in known]
     if unknown:
-        raise ValueError(f"policy {name} has {unknown[0]!r}; its settings are {', '.join(known)}")
-    return ContentPolicy(**fields)
+        raise ValueError(f"{where} has {unknown[0]!r}; its settings are {', '.join(known)}")
+    try:
+        return ContentPolicy(**fields)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error

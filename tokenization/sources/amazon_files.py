@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def _numbered(path: Path) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, line.strip()
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"table {path} cannot be read: {error}; check that it is complete") from error
 
 
@@ -107,7 +108,7 @@ def is_literal(path: Path) -> bool:
     first = next((line for _, line in _numbered(path)), "")
     try:
         json.loads(first or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return first.startswith("{'")
     return False
 

@@ -44,10 +44,12 @@ def _read_arrow(contents: Contents) -> pl.DataFrame:
     source = pa.memory_map(str(contents)) if isinstance(contents, Path) else pa.BufferReader(contents)
     with source:
         try:
-            return from_arrow(pa.ipc.open_file(source).read_all())
+            table = pa.ipc.open_file(source).read_all()
         except pa.ArrowInvalid:
             source.seek(0)
-            return from_arrow(pa.ipc.open_stream(source).read_all())
+            table = pa.ipc.open_stream(source).read_all()
+        table.validate(full=True)  # Arrow would follow offsets of a damaged file outside of it
+        return from_arrow(table)
 
 
 def _read_parquet(contents: Contents) -> pl.DataFrame:

@@ -218,7 +218,7 @@ def json_lines(opened: TextFile) -> Iterator[dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise unreadable(opened.path, f"line {number} is not JSON: {error}") from error
         if not isinstance(row, dict):
             raise unreadable(opened.path, f"line {number} is a JSON {type(row).__name__}, not an object")
@@ -228,11 +228,11 @@ def json_lines(opened: TextFile) -> Iterator[dict[str, Any]]:
 def _json_list(opened: TextFile) -> list[dict[str, Any]]:
     try:
         rows: list[dict[str, Any]] = json.loads(opened.content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise unreadable(opened.path, str(error)) from error
-    strange = next((row for row in rows if not isinstance(row, dict)), None)
-    if strange is not None:
-        raise unreadable(opened.path, f"its list contains a JSON {type(strange).__name__}, not an object")
+    for row in rows:
+        if not isinstance(row, dict):
+            raise unreadable(opened.path, f"its list contains a JSON {type(row).__name__}, not an object")
     return rows
 
 

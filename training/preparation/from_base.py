@@ -20,7 +20,7 @@ from ...catalogue.item_table import (
 )
 from ...catalogue.segments import fill_segments
 from ...checkpoints.check import check_checkpoint
-from ...checkpoints.load import load_base
+from ...checkpoints.load import load_base, load_processor
 from ...modeling_xcat.configuration_xcat import XCatConfig
 from ...modeling_xcat.hub_xcat import locate_checkpoint
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
@@ -148,7 +148,7 @@ def check_base_options(options: PreparationOptions, base: str) -> None:
     """
     folder = locate_checkpoint(base)
     check_checkpoint(folder, base)
-    _of_base(options, XCatConfig.from_pretrained(folder), XCatProcessor.from_pretrained(folder), base)
+    _of_base(options, XCatConfig.from_pretrained(folder), load_processor(folder, base), base)
 
 
 def _recount(model: XCatForNextItem, train: Any) -> None:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,6 +114,41 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         FeedbackLog(tmp_path / "other")
     with pytest.raises(OSError, match="feedback"):
         FeedbackLog(tmp_path / "no" / "folder.db")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE impressions SET items = 'x'",
+        "UPDATE impressions SET options = '" + "[" * 100_000 + "'",
+        "UPDATE impressions SET propensities = '1'",
+        "UPDATE impressions SET history = CAST(x'ff' AS TEXT)",
+        "ALTER TABLE impressions DROP COLUMN options",
+        "DROP TABLE impressions",
+    ],
+)
+def test_a_damaged_file_is_named(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "feedback.db"
+    log = FeedbackLog(path)
+    log.show(SHOWN)
+    log.close()
+    with closing(sqlite3.connect(path)) as base:
+        base.execute(change)
+        base.commit()
+    with pytest.raises(OSError, match=r"feedback\.db"):
+        [*FeedbackLog(path, reading=True).impressions()]
+
+
+def test_a_summary_of_damaged_times_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "feedback.db"
+    log = FeedbackLog(path)
+    log.show(SHOWN)
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("UPDATE impressions SET timestamp = 'noon'")
+        base.commit()
+    with pytest.raises(OSError, match=r"feedback\.db has no times"):
+        log.summary()
+    log.close()
 
 
 def test_a_closed_log_answers_no_more() -> None:

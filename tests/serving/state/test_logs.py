@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -282,6 +283,20 @@ def test_another_file_is_refused(content: bytes | None, tmp_path: Path) -> None:
     assert content is None or path.read_bytes() == before
     with pytest.raises(OSError, match="cannot be opened"):
         open_state(f"sqlite:///{tmp_path}/nowhere/state.db")
+
+
+@pytest.mark.parametrize("table", ["events", "statements"])
+def test_a_damaged_file_is_named(table: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    log = SQLiteLog(path)
+    log.append("u", TENT, "1")
+    log.state("u", Statement("text", "warm"))
+    with closing(sqlite3.connect(path)) as base:
+        base.execute(f"UPDATE {table} SET {'item' if table == 'events' else 'value'} = CAST(x'ff' AS TEXT)")
+        base.commit()
+    with pytest.raises(OSError, match=r"state\.db cannot be read: .*; restore the file from a copy"):
+        log.read("u")
+    log.close()
 
 
 def test_urls_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

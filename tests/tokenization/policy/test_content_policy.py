@@ -123,13 +123,29 @@ def test_settings_change_outcomes_and_words(tmp_path: Path) -> None:
         ({"words": {"vegan": ["leather"]}}, "words has the category 'vegan' without an outcome"),
         ({"classifier": "model"}, "classifier needs labels="),
         ({"threshold": 0}, "threshold is 0"),
-        ({"word": {}}, "policy policy has 'word'; its settings are outcomes, words"),
+        ({"word": {}}, "policy has 'word'; its settings are outcomes, words"),
+        ({"labels": []}, "policy: labels is a value of type list"),
         ("nothing.json", "policy is 'nothing.json'; give standard, off, or a JSON file"),
     ],
 )
 def test_invalid_settings_are_refused(given: object, message: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         read_policy(given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"words": 1}', "words is a value of type int"),
+        (b"[" * 100_000, "it is no JSON"),
+        (b"\xff", "it is no JSON"),
+        (b'{"outcomes": {"alcohol": "\\u0000"}}', "outcomes of 'alcohol' is"),
+    ],
+)
+def test_invalid_files_are_named(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "own.json").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"^policy .*own\.json: {message}"):
+        read_policy(tmp_path / "own.json")
 
 
 @pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.large_list(pa.large_string())], ids=str)

@@ -1,0 +1,69 @@
+"""Settings with wrong values, found by benchmarks/parser_fuzz.py: each is refused with the name of its file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xcat_rec.checkpoints.processor_settings import check_processor_settings
+from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.training.preparation.options import PreparationOptions
+from xcat_rec.training.preparation.prepare import prepare_training
+
+from ..tiny_shop import SMALL, save_text_encoder, shop
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("checkpoint")
+    encoder = save_text_encoder(place / "encoder")
+    made = prepare_training(shop(10), PreparationOptions(text_encoder=str(encoder), config=SMALL))
+    made.model.save_pretrained(place / "whole")
+    made.processor.save_pretrained(place / "whole")
+    return place / "whole"
+
+
+@pytest.mark.parametrize(
+    ("file", "values", "words"),
+    [
+        ("config.json", {"text_config": {"max_position_embeddings": -1}}, "config.json has a value that cannot"),
+        ("config.json", {"num_negatives": -1}, "num_negatives is -1; give at least 1"),
+        ("config.json", {"behavior_encoder": "x"}, "behavior_encoder is 'x'"),
+        ("processor_config.json", {"max_history": 1e308}, "processor_config.json: max_history is larger than"),
+        ("processor_config.json", {"rating_range": {}}, "processor_config.json: rating_range"),
+        ("processor_config.json", {"event_settings": " "}, "event_settings is a value of type str"),
+        ("tokenizer.json", {"model": {"type": "WordLevel"}}, "its tokenizer or processor is damaged"),
+        ("tokenizer.json", {"added_tokens": None}, "its tokenizer or processor is damaged"),
+        ("tokenizer_config.json", {"tokenizer_class": ["x"]}, "its tokenizer or processor is damaged"),
+    ],
+)
+def test_settings_of_a_checkpoint(file: str, values: dict[str, Any], words: str, whole: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(whole, tmp_path / "copied")
+    content = json.loads((folder / file).read_text())
+    for name, value in values.items():
+        content[name] = {**content[name], **value} if name == "text_config" else value
+    (folder / file).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="copied") as refused:
+        XCatRecommender.from_pretrained(folder)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"event_types": "buy"}, "event_types is a list of texts"),
+        ({"text_fields": [1]}, "text_fields has a value of type int"),
+        ({"num_rating_buckets": -1}, "num_rating_buckets is -1; give at least 0"),
+        ({"rating_range": [5, 1]}, "rating_range is not a lower and a higher number"),
+        ({"reads_texts": 2}, "reads_texts is a value of type int"),
+        ({"item_prompt": None}, "item_prompt has None"),
+    ],
+)
+def test_types_of_a_processor(values: dict[str, Any], words: str) -> None:
+    check_processor_settings({}, "it")
+    with pytest.raises(ValueError, match=f"^it: {words}.*; copy the checkpoint again"):
+        check_processor_settings(values, "it")

@@ -1,0 +1,59 @@
+"""Damaged files, found by benchmarks/parser_fuzz.py: each is refused with an error that names it."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from xcat_rec.tokenization.images.references import references_of
+from xcat_rec.tokenization.sources import load_shop, read_table
+
+DEEP = "[" * 100_000
+"""Deeper than Python's JSON parser goes."""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.json", '[{"a": 1}, null]', "its list contains a JSON NoneType, not an object"),
+        ("t.json", DEEP, "cannot be read by its suffix"),
+        ("t.jsonl", '{"a": 1}\n{"a": ' + DEEP, "line 2 is not JSON"),
+    ],
+)
+def test_json(name: str, content: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=rf"{name} .*{words}"):
+        read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "feather"])
+def test_offsets_outside_of_an_arrow_file(suffix: str, tmp_path: Path) -> None:
+    """The process ended with a segmentation fault."""
+    path, offsets = tmp_path / f"t.{suffix}", pa.array([0, 3, 6, 9], pa.int32()).buffers()[1].to_pybytes()[:16]
+    table = pa.table({"title": pa.array(["abc", "def", "ghi"])})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    assert read_table(path)["title"].to_list() == ["abc", "def", "ghi"]
+    content = path.read_bytes()
+    assert content.count(offsets) == 1
+    path.write_bytes(content.replace(offsets, offsets[:8] + (2**30).to_bytes(4, "little") * 2))
+    with pytest.raises(ValueError, match=rf"t\.{suffix} cannot be read by its suffix"):
+        read_table(path)
+
+
+def test_a_packed_file_of_another_method(tmp_path: Path) -> None:
+    """Bytes within a .gz file, not its header, raised an error of zlib."""
+    for name in ("raw_review_A.jsonl.gz", "raw_meta_A.jsonl.gz"):
+        packed = bytearray(gzip.compress(b'{"parent_asin": "x", "user_id": "u", "rating": 1.0}\n' * 50))
+        packed[12:30] = b"\xff" * 18
+        (tmp_path / name).write_bytes(bytes(packed))
+    with pytest.raises(ValueError, match=r"raw_\w+_A\.jsonl\.gz cannot be read"):
+        load_shop(tmp_path)
+
+
+def test_a_cell_of_deep_lists_is_the_name_of_a_file() -> None:
+    assert references_of(pl.Series("image", [DEEP, "a.png"])) == [[DEEP], ["a.png"]]
