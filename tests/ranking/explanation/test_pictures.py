@@ -39,13 +39,13 @@ CLICK = Explanation(
          'category is "Tents", as of 1 of 3 items of the history. The most similar item of the history is "Map".',
          "《Tent & pegs》排在第 3 位，是因为《Boots <1>》（40%）和《Socks》（12%）。"
          "如果没有其中第一件，它会排在第 1,210 位。"
-         "查询中提高它得分的词：tent和two。它自己的文字中提高得分的词：warm。其中第一件的文字中提高得分的词：boots。"
-         "它的类别是《Tents》，历史记录的 3 件商品中有 1 件属于这一类。历史记录中与它最相似的是《Map》。"),
+         "查询中提高它分数的词：tent和two。它自己的文字中提高分数的词：warm。其中第一件的文字中提高分数的词：boots。"
+         "它的品类是《Tents》，历史记录的 3 件商品中有 1 件属于这一类。历史记录中与它最相似的是《Map》。"),
         (replace(FOUND, because=(), counterfactuals=(), query_words=(), item_words=(), event_words=(), nearest=None,
                  known_categories=0),
          '"Tent & pegs" is number 3. No single item of the history carries it. Its category "Tents" is new to the '
          "customer.",
-         "《Tent & pegs》排在第 3 位。历史记录中没有哪一件商品单独支撑它。它的类别《Tents》对这位顾客是新的。"),
+         "《Tent & pegs》排在第 3 位。历史记录中没有哪一件商品单独支撑它。它的品类《Tents》对这位顾客是新的。"),
         (POPULAR, '"Tent" is number 1,210 of the popular items: no item of the history is known.',
          "《Tent》是热门商品的第 1,210 位：历史记录中没有已知的商品。"),
         (replace(POPULAR, basis="query"), '"Tent" is number 1,210 for the query alone: no item of the history is '
@@ -68,7 +68,7 @@ CLICK = Explanation(
                  counterfactuals=(Counterfactual("b", "Boots <1>", 1, 2.0, "history"),)),
          '"Tent" is number 1 because of "Boots <1>" (40%). Without that item its score would be lower, and it would '
          "still be number 1.",
-         "《Tent》排在第 1 位，是因为《Boots <1>》（40%）。如果没有这件商品，它的得分会降低，但仍排在第 1 位。"),
+         "《Tent》排在第 1 位，是因为《Boots <1>》（40%）。如果没有这件商品，它的分数会降低，但仍排在第 1 位。"),
         (replace(CLICK, counterfactuals=(Counterfactual("b", "Boots <1>", None, -1.0, "history", 0.4999),)),
          'The probability of a click on "Tent" is 50.0%. It is so high because of "Boots <1>" (40%). Without that '
          "item the probability would be a little lower, but still 50.0%.",

@@ -69,7 +69,7 @@ def test_the_answer_and_the_state_name_all_of_them() -> None:
     turn = after("coffee or tea by Acme or Adidas")
     assert turn.answer.startswith("I found 3 items in Coffee or Tea, by Acme or Adidas: ")
     assert shown_state(turn.understood) == "in Coffee or Tea, by Acme or Adidas"
-    assert after("咖啡或茶，雀巢或清泉的").answer.startswith("为您找到 3 件商品（类别：咖啡或茶，品牌：雀巢或清泉）：")
+    assert after("咖啡或茶，雀巢或清泉的").answer.startswith("为您找到 3 件商品（品类：咖啡或茶，品牌：雀巢或清泉）：")
 
 
 def test_one_category_has_no_further_keys() -> None:

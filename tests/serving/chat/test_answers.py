@@ -21,24 +21,24 @@ BLUE, BOTH, RED = Shown("A", "5.00", ("blue",)), Shown("B", "", ("blue", "warm")
 @pytest.mark.parametrize(
     ("wanted", "items", "by_meaning", "english", "chinese"),
     [
-        ((), [BLUE, RED], False, "I found 2 items in X: A (5.00); C.", "为您找到 2 件商品（类别：X）：A（5.00）；C。"),
+        ((), [BLUE, RED], False, "I found 2 items in X: A (5.00); C.", "为您找到 2 件商品（品类：X）：A（5.00）；C。"),
         (("blue",), [BLUE], False, 'I found 1 item in X, with the word "blue": A (5.00).',
-         "为您找到 1 件商品（类别：X，含“blue”）：A（5.00）。"),
+         "为您找到 1 件商品（品类：X，含“blue”）：A（5.00）。"),
         (("blue", "warm"), [BOTH, BLUE, RED], False,
          'I found 1 item in X, with the words "blue" and "warm": B. With some of these words: A (5.00). '
          "Without these words: C.",
-         "为您找到 1 件商品（类别：X，含“blue”、“warm”）：B。只含其中一部分词的：A（5.00）。不含这些词的：C。"),
+         "为您找到 1 件商品（品类：X，含“blue”、“warm”）：B。只含其中一部分词的：A（5.00）。不含这些词的：C。"),
         (("blue", "big"), [BLUE, BOTH], False,
          'I found 2 items in X, with the word "blue": A (5.00); B. None of them has the word "big".',
-         "为您找到 2 件商品（类别：X，含“blue”）：A（5.00）；B。它们都不含“big”。"),
+         "为您找到 2 件商品（品类：X，含“blue”）：A（5.00）；B。它们都不含“big”。"),
         (("warm", "big"), [BLUE, BOTH], False,
          'I found 2 items in X: A (5.00); B. Only some of them have the word "warm". None of them has the word "big".',
-         "为您找到 2 件商品（类别：X）：A（5.00）；B。其中只有一部分含“warm”。它们都不含“big”。"),
+         "为您找到 2 件商品（品类：X）：A（5.00）；B。其中只有一部分含“warm”。它们都不含“big”。"),
         (("tent",), [RED], True, 'I found 1 item in X: C. It does not have the word "tent", but is close in meaning.',
-         "为您找到 1 件商品（类别：X）：C。它不含“tent”，但意思相近。"),
+         "为您找到 1 件商品（品类：X）：C。它不含“tent”，但意思相近。"),
         (("tent",), [BLUE._replace(words=("tent",)), RED], True,
          'I found 1 item in X, with the word "tent": A (5.00). Without this word, but close in meaning: C.',
-         "为您找到 1 件商品（类别：X，含“tent”）：A（5.00）。不含这个词，但意思相近的：C。"),
+         "为您找到 1 件商品（品类：X，含“tent”）：A（5.00）。不含这个词，但意思相近的：C。"),
     ],
 )  # fmt: skip
 def test_lists(wanted: tuple[str, ...], items: list[Shown], by_meaning: bool, english: str, chinese: str) -> None:

@@ -271,7 +271,7 @@ def test_a_customer_who_has_everything_is_told_so() -> None:
     tents = ChatSession(recommender(), history=["C1", "C2", "C3", "C4"])
     assert tents.say("tents").answer.startswith("You already have all of my items in Tents.")
     chinese = ChatSession(recommender(True), history=[row[0] for row in CHINESE_ITEMS])
-    assert chinese.say("帐篷").answer.startswith("符合条件的商品您都已经有了（类别：帐篷）。")
+    assert chinese.say("帐篷").answer.startswith("符合条件的商品您都已经有了（品类：帐篷）。")
 
 
 def test_the_turn_as_json() -> None:

@@ -73,8 +73,8 @@ def test_alternatives_within_one_category(lines: tuple[str, ...], shown: set[str
     ("text", "shown"),
     [
         ("coffee or tea", "in Coffee & Tea (coffee or tea)"), ("tea under 5", "in Coffee & Tea (tea), under 5.00"),
-        ("coffee and tea", "in Coffee & Tea"), ("咖啡或茶", "类别：咖啡和茶（咖啡或茶）"),
-        ("茶", "类别：咖啡和茶（茶）"),
+        ("coffee and tea", "in Coffee & Tea"), ("咖啡或茶", "品类：咖啡和茶（咖啡或茶）"),
+        ("茶", "品类：咖啡和茶（茶）"),
     ],
 )  # fmt: skip
 def test_the_part_of_a_category_is_shown_as_understood(text: str, shown: str) -> None:
