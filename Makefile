@@ -86,9 +86,15 @@ layering: $(VENV)/.installed-dev  ## a room imports only from lower floors
 sizes: $(VENV)/.installed-dev  ## refuse files over 400 and functions over 60 lines in the package
 	$(BIN)/python .ci/sizes.py
 
-docs: venv  ## build the site with mkdocs-material and zensical, without warnings, into .cache/site
-	$(INSTALL) -e ".[docs]"
-	$(BIN)/python -m xcat_rec.docs.site.build
+docs: .cache/venv-docs/.installed  ## build the site with mkdocs-material and zensical, without warnings, into .cache/site
+	@mkdir -p .cache/mypy-path && ln -sfn ../.. .cache/mypy-path/xcat_rec
+	PYTHONPATH=.cache/mypy-path .cache/venv-docs/bin/python -m xcat_rec.docs.site.build
+
+# The site is built from the sources, so this environment has the builders alone.
+.cache/venv-docs/.installed: pyproject.toml constraints.txt
+	test -x .cache/venv-docs/bin/python || $(PYTHON) -m venv .cache/venv-docs
+	.cache/venv-docs/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt mkdocs-material zensical
+	@touch $@
 
 pages: venv  ## write the pages and figures that come from the code: commands, llms.txt, figures
 	$(BIN)/python -m xcat_rec.docs.site.commands

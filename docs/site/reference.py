@@ -25,6 +25,35 @@ def exported(root: Path) -> dict[str, str]:
     raise ValueError(f"{root / '__init__.py'} has no _EXPORTS")
 
 
+def examples(root: Path, pages: str) -> set[str]:
+    """Names that examples use, and the classes of their results and of the fields of these.
+
+    Args:
+        root: Folder of the package.
+        pages: Code of the pages and of the files that tests run.
+    """
+    code, leads_to = [pages], dict[str, set[str]]()
+    for file in (path for room in root.glob("*/__init__.py") for path in room.parent.rglob("*.py")):
+        for node in ast.walk(_tree(file)):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                lines = (line.strip() for line in (ast.get_docstring(node) or "").splitlines())
+                code += [line[4:] for line in lines if line.startswith((">>> ", "... "))]
+                results = [node.returns] if isinstance(node, ast.FunctionDef) else _fields(node)
+                words = {word for one in results if one for word in re.findall(r"\w+", ast.unparse(one))}
+                leads_to.setdefault(node.name, set()).update(words)
+    found, left = set[str](), re.findall(r"\w+", "\n".join(code))
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += leads_to.get(name, ())
+    return found
+
+
+def _fields(node: ast.ClassDef) -> list[ast.expr]:
+    return [part.annotation for part in node.body if isinstance(part, ast.AnnAssign)]
+
+
 def with_docstrings(text: str, root: Path) -> str:
     """Put signature and docstring below the heading of each public name.
 

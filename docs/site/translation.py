@@ -26,8 +26,8 @@ GLOSSARY = "docs/zh/glossary.md"
 CHINESE_README = "README.zh-CN.md"
 OTHER_NAMES = {"docs/zh/keys.md": "docs/glossary.md"}
 """Sources of Chinese pages with another name: the glossary in docs/zh is that of the translation."""
-ENGLISH_ALONE = ("docs/commands.md", "docs/reference.md")
-"""Pages that are written by a program, in English."""
+ENGLISH_ALONE = ("docs/commands.md", "docs/reference.md", "docs/parts.md")
+"""Pages of names and options, in English."""
 _HEADING = re.compile(r"^(#+) (.+)$")
 _ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 _SOURCE = re.compile(r" *<!-- source: ([0-9a-f]{12}) -->")
