@@ -1,9 +1,10 @@
 """Gains of attacks and their cut by defences, over several seeds; each seed has other targets and fake users.
 
     python benchmarks/attacks.py DATA CHECKPOINT --kinds random,popular --share 0.01 --seeds 1,2,3 --output OUT
+    python benchmarks/attacks.py DATA --kinds random,popular --share 0.01 --seeds 1,2,3
 
 Writes `xcat_rec.attack`'s files per seed, and prints a table of means over the seeds. The cut of several seeds is that
-of the summed gains.
+of the summed gains. Without a checkpoint nothing is trained: the table is that of the detector alone.
 """
 
 from __future__ import annotations
@@ -13,10 +14,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
-from xcat_rec import attack
+from xcat_rec import attack, load_shop
+from xcat_rec.evaluation.attacks import Attack, ProfileDetector, attack_shop, choose_targets
 from xcat_rec.evaluation.attacks.exposure_gain import cut_of_gain
+from xcat_rec.evaluation.attacks.profiles import PROFILES
+from xcat_rec.evaluation.attacks.shop_attack import TARGETS
 from xcat_rec.evaluation.bootstrap import Interval, confidence_interval, relative_bootstrap
+from xcat_rec.tokenization.tables.schema import ShopTables
 from xcat_rec.workflows.attack_result import NO_ATTACK, AttackCell, AttackResult
 
 
@@ -24,17 +30,22 @@ def main() -> None:
     """Read the arguments, attack with each seed and print the means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("checkpoint", type=Path, nargs="?")
     parser.add_argument("--kinds", required=True, help="attacks, with commas")
     parser.add_argument("--defences", default="none,all", help="defences, with commas")
     parser.add_argument("--share", type=float, default=0.01)
     parser.add_argument("--epochs", type=float, default=3.0)
     parser.add_argument("--most-users", type=int, default=2000)
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path)
     given = parser.parse_args()
-    found = []
-    for seed in (int(one) for one in given.seeds.split(",")):
+    seeds, found = [int(one) for one in given.seeds.split(",")], []
+    if given.checkpoint is None:
+        print(detector_table(load_shop(given.data), given.kinds.split(","), given.share, seeds))
+        return
+    if given.output is None:
+        parser.error("give --output, a folder for the results")
+    for seed in seeds:
         result = attack(
             given.checkpoint, given.data, given.output / f"seed-{seed}", kind=given.kinds.split(","),
             share=given.share, defend=given.defences.split(","), start="new", epochs=given.epochs,
@@ -63,6 +74,29 @@ def table(results: list[AttackResult]) -> str:
         for group in groups
         for defence in defences
     ]
+    return "\n".join(lines)
+
+
+def detector_table(shop: ShopTables, kinds: list[str], share: float, seeds: list[int]) -> str:
+    """The detector on kinds that it does not simulate, and on the tables without attack, as a Markdown table."""
+    lines = [
+        "| attack | seed | AUC | promoting events removed | other events removed | events |",
+        "|" + "---|" * 6,
+    ]
+    for seed in seeds:
+        targets = choose_targets(shop, TARGETS, seed)
+        attacks = [Attack(NO_ATTACK, shop, targets)]
+        attacks += [attack_shop(shop, kind, targets, share=share, seed=seed) for kind in kinds]
+        for one in attacks:
+            found = ProfileDetector([kind for kind in PROFILES if kind != one.kind], seed=seed).detect(one.shop)
+            fakes = {event for event in found.promotions if event[0] in one.fakes and event[1] in targets}
+            made = pl.col("user_id").is_in(list(one.fakes)) & pl.col("item_id").is_in(list(targets))
+            lines.append(
+                f"| {one.kind} | {seed} | {found.auc(one.fakes):.3f} | {len(fakes)} of "
+                f"{one.shop.events.filter(made).height} | {len(found.promotions) - len(fakes)} | "
+                f"{one.shop.events.height} |"
+            )
+            print(lines[-1], flush=True)
     return "\n".join(lines)
 
 
