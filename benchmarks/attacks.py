@@ -41,7 +41,7 @@ def main() -> None:
     given = parser.parse_args()
     seeds, found = [int(one) for one in given.seeds.split(",")], []
     if given.checkpoint is None:
-        print(detector_table(load_shop(given.data), given.kinds.split(","), given.share, seeds))
+        print_detector(load_shop(given.data), given.kinds.split(","), given.share, seeds)
         return
     if given.output is None:
         parser.error("give --output, a folder for the results")
@@ -77,12 +77,10 @@ def table(results: list[AttackResult]) -> str:
     return "\n".join(lines)
 
 
-def detector_table(shop: ShopTables, kinds: list[str], share: float, seeds: list[int]) -> str:
-    """The detector on kinds that it does not simulate, and on the tables without attack, as a Markdown table."""
-    lines = [
-        "| attack | seed | AUC | promoting events removed | other events removed | events |",
-        "|" + "---|" * 6,
-    ]
+def print_detector(shop: ShopTables, kinds: list[str], share: float, seeds: list[int]) -> None:
+    """Print how the detector does on kinds that it does not simulate, and on the tables without attack."""
+    print("| attack | seed | AUC | promoting events removed | other events removed | events |")
+    print("|" + "---|" * 6)
     for seed in seeds:
         targets = choose_targets(shop, TARGETS, seed)
         attacks = [Attack(NO_ATTACK, shop, targets)]
@@ -91,13 +89,12 @@ def detector_table(shop: ShopTables, kinds: list[str], share: float, seeds: list
             found = ProfileDetector([kind for kind in PROFILES if kind != one.kind], seed=seed).detect(one.shop)
             fakes = {event for event in found.promotions if event[0] in one.fakes and event[1] in targets}
             made = pl.col("user_id").is_in(list(one.fakes)) & pl.col("item_id").is_in(list(targets))
-            lines.append(
+            print(
                 f"| {one.kind} | {seed} | {found.auc(one.fakes):.3f} | {len(fakes)} of "
                 f"{one.shop.events.filter(made).height} | {len(found.promotions) - len(fakes)} | "
-                f"{one.shop.events.height} |"
+                f"{one.shop.events.height} |",
+                flush=True,
             )
-            print(lines[-1], flush=True)
-    return "\n".join(lines)
 
 
 def _row(results: list[AttackResult], kinds: list[str], defence: str, name: str) -> str:
