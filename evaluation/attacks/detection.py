@@ -13,11 +13,15 @@ from ..audits.doubly_robust import logistic_regression
 from .profiles import PROFILES, fake_events
 from .promotion import FURTHEST, item_scores, promoting_events
 from .shop_attack import choose_targets
-from .user_features import UserItems, others_error, others_mean, user_features, user_items
+from .user_features import UserItems, nearest_text, others_error, others_mean, user_features, user_items
 
 SIMULATED = ((1, 0.003), (3, 0.01), (5, 0.02))
 """Simulated attacks of each kind: number of targets, and share of fake users."""
-TRIMMED, ROUNDS = 0.1, 4
+DRAWS = 3
+"""Simulations whose scores are averaged."""
+ALIKE = 0.4
+"""Cosine from which on another item of the user explains an event by its text."""
+TRIMMED, ROUNDS = 0.1, 8
 """Share of the given users that a fit leaves out because they may be fake, and number of fits."""
 _LEAST_SIMULATED = 5
 """Fake users of a simulated attack, at least."""
@@ -91,35 +95,47 @@ class ProfileDetector:
     def detect(self, shop: ShopTables) -> DetectedUsers:
         """Score the users of tables that may be poisoned, and find the events that promote an item.
 
-        Both thresholds, of users and of items, have the best F1 score on the simulated ones and all others.
+        The scores are means over `DRAWS` simulations, each less its threshold, which has the best F1 score on the
+        simulated users and all others; so the threshold of the means is 0. The same holds for items. Events that
+        another item of the user explains by its text do not promote.
 
         Args:
             shop: The tables.
         """
-        events, fakes, targets = self._simulated(shop)
-        pairs = user_items(events)
-        first = _features(pairs, shop)
-        labels = np.isin(np.asarray(pairs.users), list(fakes)).astype(float)
-        stage_one = trimmed_regression(_design(first), labels)
-        second = _second(first, stage_one, pairs)
-        stage_two = trimmed_regression(second, labels)
-        scores = second @ stage_two
-        threshold = best_threshold(scores, labels)
-        wanted = np.isin(np.asarray(pairs.items), list(targets)).astype(float)
-        of_items = best_threshold(item_scores(scores, pairs), wanted)
         pairs = user_items(shop.events)
-        scores = _second(_features(pairs, shop), stage_one, pairs) @ stage_two
-        promoting, promoted = promoting_events(scores, pairs, threshold, of_items)
+        first = _features(pairs, shop)
+        draws = [self._scored(shop, pairs, first, draw) for draw in range(DRAWS)]
+        scores, of_items = (np.mean(parts, axis=0) for parts in zip(*draws, strict=True))
+        promoting, promoted = promoting_events(scores, of_items, pairs, 0.0, 0.0)
+        promoting[promoting] = nearest_text(pairs, shop.items, promoting) < ALIKE
         users, items = np.asarray(pairs.users), np.asarray(pairs.items)
         found = zip(users[pairs.user[promoting]].tolist(), items[pairs.item[promoting]].tolist(), strict=True)
-        return DetectedUsers(pairs.users, scores, threshold, items[promoted].tolist(), list(found))
+        return DetectedUsers(pairs.users, scores, 0.0, items[promoted].tolist(), list(found))
 
-    def _simulated(self, shop: ShopTables) -> tuple[pl.DataFrame, set[str], set[str]]:
+    def _scored(
+        self, shop: ShopTables, pairs: UserItems, first: np.ndarray, draw: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(users,) and (items,) scores by one simulation, less their thresholds."""
+        events, fakes, targets = self._simulated(shop, draw)
+        with_fakes = user_items(events)
+        known = _features(with_fakes, shop)
+        labels = np.isin(np.asarray(with_fakes.users), list(fakes)).astype(float)
+        stage_one = trimmed_regression(_design(known), labels)
+        second = _second(known, stage_one, with_fakes)
+        stage_two = trimmed_regression(second, labels)
+        scores = second @ stage_two
+        wanted = np.isin(np.asarray(with_fakes.items), list(targets)).astype(float)
+        of_items = best_threshold(item_scores(scores, with_fakes), wanted)
+        threshold = best_threshold(scores, labels)
+        scores = _second(first, stage_one, pairs) @ stage_two
+        return scores - threshold, item_scores(scores, pairs) - of_items
+
+    def _simulated(self, shop: ShopTables, draw: int) -> tuple[pl.DataFrame, set[str], set[str]]:
         """The events with those of simulated fake users, and the ids of these and of the items that they promote."""
         users, made, promoted = shop.events["user_id"].n_unique(), [shop.events], set[str]()
         for place, kind in enumerate(self.kinds):
             for count, share in SIMULATED:
-                seed = 1_000 + 10 * (100 * self.seed + place) + count
+                seed = 1_000 + 10 * (100 * (DRAWS * self.seed + draw) + place) + count
                 targets = choose_targets(shop, count, seed)
                 size = max(_LEAST_SIMULATED, round(share * users))
                 made.append(fake_events(shop.items, shop.events, kind, targets, size, seed))

@@ -36,7 +36,7 @@ def item_scores(scores: np.ndarray, pairs: UserItems) -> np.ndarray:
 
 
 def promoting_events(
-    scores: np.ndarray, pairs: UserItems, user_threshold: float, item_threshold: float
+    scores: np.ndarray, of_items: np.ndarray, pairs: UserItems, user_threshold: float, item_threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Events of suspicious users with an item that many of them have.
 
@@ -45,17 +45,17 @@ def promoting_events(
 
     Args:
         scores: (users,) scores.
+        of_items: (items,) scores of the items.
         pairs: Users and their items.
         user_threshold: Score from which on a user is suspicious.
-        item_threshold: Value of `item_scores` from which on an item is taken for promoted.
+        item_threshold: Score from which on an item is taken for promoted.
 
     Returns:
         (pairs,) whether the event promotes an item, and (items,) whether the item is taken for promoted.
     """
-    found = item_scores(scores, pairs)
-    most = max(LEAST_LIMIT, round(MOST_PROMOTED * len(found)))
-    places = np.argsort(-found, kind="stable")[:most]
-    promoted = np.zeros(len(found), bool)
-    promoted[places[found[places] >= item_threshold]] = True
+    most = max(LEAST_LIMIT, round(MOST_PROMOTED * len(of_items)))
+    places = np.argsort(-of_items, kind="stable")[:most]
+    promoted = np.zeros(len(of_items), bool)
+    promoted[places[of_items[places] >= item_threshold]] = True
     suspicious = scores >= min(user_threshold, float(np.quantile(scores, NOT_SUSPICIOUS)))
     return promoted[pairs.item] & suspicious[pairs.user], promoted

@@ -159,6 +159,26 @@ def many_users_ties(ties: Any, counts: np.ndarray) -> Any:
     return found.tocsr()
 
 
+def nearest_text(pairs: UserItems, items: pl.DataFrame, wanted: np.ndarray) -> np.ndarray:
+    """Largest cosine of the item's text with those of the user's other items, for some pairs; 0 without others.
+
+    Args:
+        pairs: Users and their items.
+        items: Validated items table.
+        wanted: (pairs,) whether the value is wanted.
+
+    Returns:
+        (wanted pairs,) cosines.
+    """
+    vectors = text_vectors(items, pairs.items).tocsr()
+    found = []
+    for place in np.flatnonzero(wanted):
+        others = pairs.item[(pairs.user == pairs.user[place]) & (pairs.item != pairs.item[place])]
+        alike = (vectors[others] @ vectors[pairs.item[place]].T).toarray()
+        found.append(alike.max(initial=0.0))
+    return np.array(found)
+
+
 def tied_users(pairs: UserItems, vectors: Any, unlike: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of items with unlike texts that two users or more have, and the number of these users.
 

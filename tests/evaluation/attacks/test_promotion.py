@@ -31,7 +31,7 @@ def test_an_event_needs_a_suspicious_user_and_a_promoted_item() -> None:
     found = item_scores(scores, pairs)
     spread = scores.std()
     assert found[0] == pytest.approx((18 - 3 * 0) / spread / np.sqrt(3) * (10 / 9) - 3 / spread / np.sqrt(3))
-    promoting, promoted = promoting_events(scores, pairs, 5.0, 2.0)
+    promoting, promoted = promoting_events(scores, found, pairs, 5.0, 2.0)
     assert promoted.tolist() == [True, False, False]
     assert [rows[place] for place in np.flatnonzero(promoting)] == [(18, 0), (19, 0)]
 
@@ -47,7 +47,7 @@ def test_promoted_items_are_few_and_have_the_highest_scores(seed: int, user: flo
     for place in range(12):
         theirs = [values[a] for a, b in rows if b == place]
         assert found[place] == pytest.approx(np.mean(theirs) * np.sqrt(len(theirs)) if theirs else 0)
-    promoting, promoted = promoting_events(scores, pairs, user, item)
+    promoting, promoted = promoting_events(scores, found, pairs, user, item)
     assert promoted.sum() == min(LEAST_LIMIT, (found >= item).sum()) and MOST_PROMOTED * 12 < LEAST_LIMIT
     assert not promoted.any() or found[promoted].min() >= np.max(found[~promoted & (found >= item)], initial=-np.inf)
     low = min(user, np.quantile(scores, 0.9))
