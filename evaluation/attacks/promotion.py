@@ -6,9 +6,10 @@ import numpy as np
 
 from .user_features import UserItems
 
-MOST_PROMOTED, LEAST_LIMIT = 0.005, 5
-"""Largest share of the items that are taken for promoted, and the number that is allowed in any shop; beyond it the
-ones with the highest scores are."""
+MOST_PROMOTED = 0.005
+"""Largest share of the items that are taken for promoted; beyond it the ones with the highest scores are."""
+LEAST_LIMIT = 5
+"""Number of promoted items that is allowed in any shop."""
 NOT_SUSPICIOUS = 0.9
 """Share of the users, those with the lowest scores, whose events with a promoted item stay."""
 FURTHEST = 4.0
