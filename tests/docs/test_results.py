@@ -49,7 +49,7 @@ def copy(tmp_path: Path) -> Path:
     ("old", "new", "fault"),
     [
         (".112 / .077", ".113 / .077", "figure 4, '.113', has no key: pages.json has '.112' there"),
-        ("texts 6 %", "texts 6 %, images 4 %", "figure 26, '4 %', has no key"),
+        ("6 % by texts", "6 % by texts, 4 % by images", "figure 26, '4 %', has no key"),
         ("## Limits", "It takes 3 ms.\n\n## Limits", "'3 ms', has no key"),
         (", against .018 for recent popularity", "", "'.018' is listed and not on the page"),
     ],
