@@ -62,7 +62,9 @@ def run(notebook: Notebook) -> Notebook:
         client = NotebookClient(
             book, timeout=SECONDS_PER_CELL, kernel_name="python3", resources={"metadata": {"path": folder}}
         )
-        client.execute(env={**os.environ, "HF_HUB_OFFLINE": "1", "IPYTHONDIR": os.path.join(folder, ".ipython")})
+        own = {"IPYTHONDIR": ".ipython", "XCAT_CACHE": ".states"}  # texts are encoded again, as by a new reader
+        places = {name: os.path.join(folder, place) for name, place in own.items()}
+        client.execute(env={**os.environ, "HF_HUB_OFFLINE": "1", **places})
         return cleaned(json.loads(nbformat.writes(book)), folder)
 
 

@@ -23,6 +23,7 @@ from ..serving.web.walk import ARGUMENTS, CONTRAST, OVERFLOWING
 
 WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
 UNLOADED = "() => [...document.images].filter(one => one.complete && !one.naturalWidth).map(one => one.src)"
+STILL = "*, *::before, *::after, *::placeholder { transition: none !important; animation: none !important; }"
 LAZY = "() => document.querySelectorAll('img[loading=lazy]').forEach(one => one.loading = 'eager')"
 
 
@@ -65,6 +66,7 @@ def faults(page: Page, address: str, url: str, pictures: Path | None) -> Iterato
     page.on("console", lambda line: said.append(f"console: {line.text}") if line.type == "error" else None)
     page.on("request", lambda one: None if one.url.startswith((url, "data:")) else said.append(f"asks {one.url}"))
     page.goto(url + address)
+    page.add_style_tag(content=STILL)
     page.evaluate(LAZY)
     page.wait_for_load_state("networkidle")
     scheme = page.evaluate("document.body.dataset.mdColorScheme")

@@ -14,10 +14,10 @@ from ..pages import ROOT, read
 
 PAGE = "docs/reference.md"
 NOT_SHOWN = """
-checkpoints.check_adapter evaluation.TooFewRoundsError evaluation/attacks.ProfileDetector
+checkpoints.check_adapter evaluation.TooFewRoundsError
 evaluation/audits.audit_purpose evaluation/audits.promotion_effects exporting.OnnxGraphs exporting.write_graphs
-model_cards.ModelCardCallback model_cards.build_card modeling_xcat.LabelledEvents modeling_xcat.Objective
-ranking.TargetRecommendation serving.recommend_with_ray serving.write_space serving/state.RedisLog
+model_cards.ModelCardCallback model_cards.build_card
+serving.recommend_with_ray serving.write_space serving/state.RedisLog
 tokenization/images.ImageEncoder tokenization/images.ImageOptions tokenization/images.ItemImages
 tokenization/images.read_item_images tokenization/interests.ModelEntities tokenization/interests.ModelSentiment
 tokenization/interests.full_profile tokenization/sequences.AllEvents tokenization/sequences.Timeline
