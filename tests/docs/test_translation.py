@@ -28,6 +28,18 @@ def test_the_glossary_has_eighty_terms() -> None:
     assert all(chinese for _, chinese, _ in terms)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["ranking/explanation/heat_map.py", "ranking/explanation/sentences.py", "serving/chat/phrases.py",
+     "serving/web/texts.py"],
+)  # fmt: skip
+def test_chinese_texts_of_the_program_use_the_terms_of_the_pages(name: str) -> None:
+    text = (translation.ROOT / name).read_text(encoding="utf-8")
+    avoided = {word for _, _, words in translation.glossary() for word in words} | {"类别"}  # 品类 is a category
+    assert "品类" in text or "分数" in text
+    assert [word for word in sorted(avoided) if word in text] == []
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The Chinese pages, and the English quick start and README, in a folder of their own."""
