@@ -204,7 +204,7 @@ def _read_path(source: str | Path, label: str, encoding: str | None) -> tuple[pl
     if suffix in _BINARY:
         try:
             return _BINARY[suffix](unpack(path)), []
-        except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise unreadable(path, reason) from error
     if suffix in SHEETS:

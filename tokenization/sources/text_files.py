@@ -183,7 +183,10 @@ def read_json(opened: TextFile) -> pl.DataFrame:
         pass  # read line by line below, to find the line
     rows = _json_list(opened) if listed else list(json_lines(opened))
     names = dict.fromkeys(name for row in rows for name in row)
-    return pl.DataFrame([_json_column(name, [row.get(name) for row in rows], opened) for name in names])
+    try:
+        return pl.DataFrame([_json_column(name, [row.get(name) for row in rows], opened) for name in names])
+    except UnicodeEncodeError as error:
+        raise unreadable(opened.path, f"a text has half of a character ({error.reason})") from error
 
 
 def _json_column(name: str, values: list[Any], opened: TextFile) -> pl.Series:

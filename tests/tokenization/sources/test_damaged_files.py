@@ -22,6 +22,7 @@ DEEP = "[" * 100_000
         ("t.json", '[{"a": 1}, null]', "its list contains a JSON NoneType, not an object"),
         ("t.json", DEEP, "cannot be read by its suffix"),
         ("t.jsonl", '{"a": 1}\n{"a": ' + DEEP, "line 2 is not JSON"),
+        ("t.json", '[{"a": "\\ud800"}, {"a": [1]}]', "a text has half of a character"),
     ],
 )
 def test_json(name: str, content: str, words: str, tmp_path: Path) -> None:
@@ -43,6 +44,21 @@ def test_offsets_outside_of_an_arrow_file(suffix: str, tmp_path: Path) -> None:
     path.write_bytes(content.replace(offsets, offsets[:8] + (2**30).to_bytes(4, "little") * 2))
     with pytest.raises(ValueError, match=rf"t\.{suffix} cannot be read by its suffix"):
         read_table(path)
+
+
+def test_every_changed_byte_of_the_end_of_a_parquet_file(tmp_path: Path) -> None:
+    """Some made polars panic, which is no Exception."""
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"item_id": [f"i{n}" for n in range(40)], "price": [float(n) for n in range(40)]}).write_parquet(path)
+    whole, refused, panics = path.read_bytes(), 0, 0
+    for place in range(max(0, len(whole) - 400), len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x7F]) + whole[place + 1 :])
+        try:
+            read_table(path)
+        except ValueError as error:
+            assert "t.parquet cannot be read by its suffix" in str(error)
+            refused, panics = refused + 1, panics + isinstance(error.__cause__, pl.exceptions.PanicException)
+    assert refused > 50 and panics
 
 
 def test_a_packed_file_of_another_method(tmp_path: Path) -> None:
