@@ -25,20 +25,6 @@ from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.processing_xcat import XCatProcessor
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
-from xcat_rec.training.preparation.options import PreparationOptions
-from xcat_rec.training.preparation.prepare import prepare_training
-
-from ..tiny_shop import SMALL, save_text_encoder, shop
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("checkpoint")
-    encoder = save_text_encoder(place / "encoder")
-    made = prepare_training(shop(10), PreparationOptions(text_encoder=str(encoder), config=SMALL))
-    made.model.save_pretrained(place / "whole")
-    made.processor.save_pretrained(place / "whole")
-    return place / "whole"
 
 
 @pytest.fixture

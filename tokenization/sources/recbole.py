@@ -46,6 +46,10 @@ def read_atomic(path: Path, label: str, encoding: str | None = None) -> tuple[pl
     """
     opened = open_text(path, label, encoding)
     table, names = read_csv(opened, "\t", quote=None)
+    fields = [name.strip().rpartition(":")[0] for name in names]
+    twice = next((name for name in fields if fields.count(name) > 1), "")
+    if twice:
+        raise ValueError(f"table {path} has the field {twice!r} several times; keep one")
     table.columns = names
     columns = []
     for header in table.columns:
@@ -132,6 +136,12 @@ def atomic_tables(request: SourceRequest) -> AtomicTables:
         if path is not None:
             tables[kind], more = read_atomic(path, f"{kind}s", request.encoding)
             found += more
+            key = named.of_table(tables[kind].columns, f"{kind}s")
+            wanted = key.item_id if kind == "item" else key.user_id
+            if wanted not in tables[kind].columns:
+                raise ValueError(
+                    f"table {path}: the field {wanted} is missing; it has {', '.join(tables[kind].columns)}"
+                )
     items = tables.get("item", pl.DataFrame(schema={named.of_table((), "items").item_id: pl.String}))
     return AtomicTables(
         stems[0], _ours(items, named.of_table(items.columns, "items")), events, tables.get("user"), found

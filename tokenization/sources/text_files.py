@@ -198,7 +198,7 @@ def _json_column(name: str, values: list[Any], opened: TextFile) -> pl.Series:
         try:
             # A frame infers one type from all values, a series from the first.
             return pl.DataFrame([{name: value} for value in values], infer_schema_length=None, strict=False)[name]
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, TypeError):
             odd, kind = there, "no_type"
     remedy = "all were read as texts"
     opened.problems.append(TableProblem(opened.table, name, kind, len(odd), odd[0], remedy, fatal=False))

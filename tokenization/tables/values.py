@@ -37,6 +37,8 @@ def read_texts(column: pl.Series, separator: str = " ") -> pl.Series:
         text = where(column.is_not_null(), column.struct.json_encode())
     elif isinstance(column.dtype, pl.Binary):
         text = pl.Series(column.name, [_decode(value) for value in column], pl.String)
+    elif isinstance(column.dtype, pl.Duration):
+        text = column.dt.to_string("iso")
     else:
         text = (column.fill_nan(None) if column.dtype.is_float() else column).cast(pl.String, strict=False)
     text = text.str.strip_chars()

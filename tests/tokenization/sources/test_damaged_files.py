@@ -11,6 +11,7 @@ import pytest
 
 from xcat_rec.tokenization.images.references import references_of
 from xcat_rec.tokenization.sources import load_shop, read_table
+from xcat_rec.tokenization.tables.values import read_texts
 
 DEEP = "[" * 100_000
 """Deeper than Python's JSON parser goes."""
@@ -69,6 +70,35 @@ def test_a_packed_file_of_another_method(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(bytes(packed))
     with pytest.raises(ValueError, match=r"raw_\w+_A\.jsonl\.gz cannot be read"):
         load_shop(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("inter", "item", "words"),
+    [
+        (
+            "user_id:token\titem_id:token\ta:token\ta:float",
+            "item_id:token",
+            r"\.inter has the field 'a' several times",
+        ),
+        (
+            "user_id:token\titem_id:token\ta:token\tb:float",
+            "x:token",
+            r"\.item: the field item_id is missing; it has x",
+        ),
+    ],
+)
+def test_fields_of_atomic_files(inter: str, item: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "s.inter").write_text(f"{inter}\nu\ti\t1\t2\n")
+    (tmp_path / "s.item").write_text(f"{item}\ni\n")
+    with pytest.raises(ValueError, match=words):
+        load_shop(f"recbole:{tmp_path}")
+
+
+def test_values_that_fit_no_column_become_texts(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"a": [0.5]}\n{"a": [[]]}\n')
+    assert read_table(tmp_path / "t.jsonl")["a"].to_list() == ["[0.5]", "[[]]"]
+    length = pl.Series("length", [90_061_000_000, None]).cast(pl.Duration("us"))
+    assert read_texts(length).to_list() == ["P1DT1H1M1S", None]
 
 
 def test_a_cell_of_deep_lists_is_the_name_of_a_file() -> None:
