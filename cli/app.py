@@ -1,8 +1,8 @@
 """The `xcat` command: its sub-commands, imported when called, and the one place that reports errors.
 
-All commands share these conventions. With `--json` the last line of stdout is one JSON object. Progress and messages
-go to stderr. The exit code is 0 when done and 2 for bad input; bad input prints one message and no traceback. `update`
-has the code 3 if it refuses itself.
+All commands share these conventions. Tables and lists go to stdout, progress and messages to stderr. With `--json` the
+last line of stdout is one JSON object, and tables of metrics go to stderr. The exit code is 0 when done and 2 for bad
+input; bad input prints one message and no traceback. `update` has the code 3 if it refuses itself.
 """
 
 from __future__ import annotations
@@ -197,8 +197,10 @@ def _shows_progress(function: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         from ..tokenization.progress_bars import show_progress
         from .argument_options import current_command
+        from .console import prints_json
 
         current_command.set(function.__name__)
+        prints_json.set(bool(kwargs.get("json_output")))
         with show_progress():
             function(*args, **kwargs)
 

@@ -67,7 +67,7 @@ def attack(
     check_tables(data, items, events, columns)
 
     from ..workflows.attack import attack as attack_of
-    from .console import messages, print_json, say
+    from .console import measurements, print_json, say
 
     found = attack_of(
         checkpoint, data, output, items=items, events=events, columns=columns, time_format=time_format,
@@ -76,7 +76,7 @@ def attack(
         start=start, epochs=epochs, most_users=most_users, loss_weight=loss_weight, seed=seed, revision=revision,
         tell=say,
     )  # fmt: skip
-    messages.print(found.table(), markup=False, highlight=False)
+    measurements().print(found.table(), markup=False, highlight=False)
     if json_output:
         print_json(found.to_dict())
 

@@ -84,7 +84,7 @@ def audit(
 
 def _show(found: AuditResult) -> None:
     """Print a short table, the findings, and where the report is."""
-    from .console import messages, say
+    from .console import measurements, say
     from .plain_tables import Column, PlainTable
 
     for note in found.data.notes:
@@ -98,7 +98,7 @@ def _show(found: AuditResult) -> None:
              f"{one.exposure.loss.mean:.3f}")
             for name, one in audit.models.items()
         ]  # fmt: skip
-        messages.print(PlainTable(f"{purpose}, {audit.num_users:,} users", columns, rows), "", highlight=False)
+        measurements().print(PlainTable(f"{purpose}, {audit.num_users:,} users", columns, rows), "", highlight=False)
     for one in found.findings:
         say(f"{one.purpose}: {one.text}")
         say(f"  {one.remedy}")

@@ -171,27 +171,27 @@ def _show_data(data: dict[str, Any]) -> None:
 def _show_clicks(rows: list[Row], result: BenchResult) -> None:
     """Print event types, notes and tables of clicks."""
     from .click_bench_tables import click_differences_table, click_results_table
-    from .console import messages
+    from .console import measurements
 
     _show_data(rows[0]["data"])
-    messages.print(click_results_table(rows, result.intervals, _title(rows[0]["data"])), highlight=False)
-    messages.print("", click_differences_table(rows, result.comparisons), highlight=False, sep="\n")
+    measurements().print(click_results_table(rows, result.intervals, _title(rows[0]["data"])), highlight=False)
+    measurements().print("", click_differences_table(rows, result.comparisons), highlight=False, sep="\n")
 
 
 def _show(rows: list[Row], reports: dict[str, RankingReport], result: BenchResult) -> None:
     """Print event types, notes and tables."""
     from ..workflows.bench_results import ask_kinds_of
     from .bench_tables import ask_ratios_table, asks_table, comparison_table, results_table
-    from .console import messages
+    from .console import measurements
 
     _show_data(rows[0]["data"])
-    messages.print(results_table(rows, reports, title=_title(rows[0]["data"])), highlight=False)
+    measurements().print(results_table(rows, reports, title=_title(rows[0]["data"])), highlight=False)
     if result.comparisons:
-        messages.print("", comparison_table(result.comparisons), highlight=False, sep="\n")
+        measurements().print("", comparison_table(result.comparisons), highlight=False, sep="\n")
     if ask_kinds_of(rows):
-        messages.print("", asks_table(rows, reports), highlight=False, sep="\n")
+        measurements().print("", asks_table(rows, reports), highlight=False, sep="\n")
     if result.ask_comparisons:
-        messages.print("", ask_ratios_table(result.ask_comparisons), highlight=False, sep="\n")
+        measurements().print("", ask_ratios_table(result.ask_comparisons), highlight=False, sep="\n")
 
 
 def _print_models(as_json: bool, task: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Output of commands: tables and messages go to stderr, results to stdout."""
+"""Output of commands: messages go to stderr, results to stdout; with `--json` stdout has the JSON object alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from rich.console import Console, ConsoleOptions
@@ -32,6 +33,14 @@ class CommandConsole(Console):
 
 messages = CommandConsole(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
 results = CommandConsole()
+_measurements = CommandConsole(quiet=messages.quiet)
+prints_json: ContextVar[bool] = ContextVar("prints_json", default=False)
+"""Whether the running command prints a JSON object (`--json`)."""
+
+
+def measurements() -> CommandConsole:
+    """Console of tables of metrics: standard output, or standard error where standard output has a JSON object."""
+    return messages if prints_json.get() else _measurements
 
 
 def say(text: str) -> None:

@@ -189,11 +189,11 @@ def _show_categories(
 ) -> list[dict[str, Any]]:
     """Print the metrics by category."""
     from ..evaluation.categories import by_category
-    from .console import messages
+    from .console import measurements
     from .metric_tables import category_table
 
     parted = by_category(report, judging.splits[part], recommender.processor.catalogue, column)
-    messages.print("", category_table(parted), highlight=False, sep="\n")
+    measurements().print("", category_table(parted), highlight=False, sep="\n")
     return parted.rows
 
 
@@ -201,14 +201,14 @@ def _show_modalities(recommender: XCatRecommender, judging: EvaluationData, part
     """Measure and print what texts and images bring."""
     from ..model_cards.modality_section import COLUMNS, modality_findings, modality_rows
     from ..workflows.modalities import measure_modalities
-    from .console import messages
+    from .console import measurements
     from .plain_tables import Column, PlainTable
 
     found = measure_modalities(recommender.model, recommender.processor, judging.splits[part])
     columns = [Column(name, right=place > 0) for place, name in enumerate(COLUMNS)]
     title = f"texts and images of items, {found.whole.num_users:,} users"
     shown = PlainTable(title, columns, modality_rows(found), modality_findings(found))
-    messages.print("", shown, highlight=False, sep="\n")
+    measurements().print("", shown, highlight=False, sep="\n")
     return found.to_dict()
 
 
@@ -226,13 +226,13 @@ def _show_reports(
     reports: dict[str, RankingReport], name: str, target: str | None, cutoffs: list[int], by_history: bool
 ) -> None:
     """Print a table of metrics per cut-off."""
-    from .console import messages
+    from .console import measurements
     from .metric_tables import metrics_table, shown_blocks
 
     title = name if target is None else f"{name}, target {target}"
     for cutoff in cutoffs:
         blocks = shown_blocks(reports, cutoff, by_history)
-        messages.print(metrics_table(reports, blocks, title, target=target), highlight=False)
+        measurements().print(metrics_table(reports, blocks, title, target=target), highlight=False)
 
 
 def _show_json(
@@ -269,7 +269,7 @@ def _evaluate_clicks(
     from ..workflows.click_evaluation import evaluate_clicks
     from ..workflows.fit_result import MODEL_NAME
     from .click_tables import click_slices_table, clicks_table
-    from .console import messages, print_json, say
+    from .console import measurements, print_json, say
 
     notes: list[str] = []
     options = options_of_evaluation(shop, recommender, given, notes)
@@ -277,9 +277,9 @@ def _evaluate_clicks(
     for note in notes:
         say(f"note: {note}")
     title = f"{shop.name}, {found.data.split}, {part}, clicks"
-    messages.print(clicks_table({MODEL_NAME: found.report, **found.baselines}, title), highlight=False)
+    measurements().print(clicks_table({MODEL_NAME: found.report, **found.baselines}, title), highlight=False)
     if any(shown):
-        messages.print("", click_slices_table(found.report, *shown), highlight=False, sep="\n")
+        measurements().print("", click_slices_table(found.report, *shown), highlight=False, sep="\n")
     if json_output:
         print_json({**found.to_dict(), "tables": shop.report.to_dict()})
 

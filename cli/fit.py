@@ -210,17 +210,17 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _show(outcome: FitResult, shop: ShopTables) -> None:
     from .click_tables import clicks_table
-    from .console import messages
+    from .console import measurements, messages
     from .metric_tables import metrics_table, shown_blocks
 
     title = f"{shop.name}, {outcome.split}, test"
     if outcome.clicks:
-        messages.print(clicks_table(outcome.clicks, f"{title}, clicks"), highlight=False)
+        measurements().print(clicks_table(outcome.clicks, f"{title}, clicks"), highlight=False)
     if outcome.reports:
-        messages.print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
+        measurements().print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
     elif not outcome.clicks:
         measured = ", ".join(f"{name} {value:.4f}" for name, value in outcome.metrics.items())
-        messages.print(f"{title}: {measured}", markup=False, highlight=False)
+        measurements().print(f"{title}: {measured}", markup=False, highlight=False)
     messages.print(
         f"trained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
         f"peak memory {outcome.peak_memory_mb:.0f} MB; checkpoint: {outcome.output}"

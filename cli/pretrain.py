@@ -97,11 +97,11 @@ def _command(context: Any, data: list[str], fields: dict[str, Any]) -> str:
 
 
 def _show(outcome: FitResult, name: str) -> None:
-    from .console import messages
+    from .console import measurements, messages
     from .metric_tables import metrics_table, shown_blocks
 
     title = f"{name}, {outcome.split}, test; items of all datasets ranked"
-    messages.print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
+    measurements().print(metrics_table(outcome.reports, shown_blocks(outcome.reports), title), highlight=False)
     messages.print(
         f"pretrained in {outcome.train_seconds:.0f} s, {outcome.total_seconds:.0f} s in all, "
         f"peak memory {outcome.peak_memory_mb:.0f} MB; base: {outcome.output}\n"

@@ -57,7 +57,7 @@ def replay(
 
 
 def _show(found: ReplayResult) -> None:
-    from .console import messages
+    from .console import measurements
     from .plain_tables import Column, PlainTable
 
     rows = [
@@ -74,4 +74,4 @@ def _show(found: ReplayResult) -> None:
         f"effective lists: {effective}",
         f"reactions per list as shown: {value:.4f} ({', '.join(found.reactions) or 'none'})",
     ]
-    messages.print(PlainTable("reactions per list", columns, rows, below), highlight=False)
+    measurements().print(PlainTable("reactions per list", columns, rows, below), highlight=False)

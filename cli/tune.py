@@ -101,7 +101,7 @@ def _space(text: str | None) -> dict[str, str] | None:
 
 def _show(found: TuneResult, data: str | None, fields: dict[str, Any]) -> None:
     """Print the best trials, the importances, and the command to train with the best values."""
-    from .console import messages
+    from .console import measurements, messages
     from .fit_command import fit_command
     from .plain_tables import Column, PlainTable
 
@@ -118,7 +118,7 @@ def _show(found: TuneResult, data: str | None, fields: dict[str, Any]) -> None:
     if found.importances:
         below.append("importance: " + ", ".join(f"{name} {value:.0%}" for name, value in found.importances.items()))
     below.append(f"study: {found.study}; plots: {', '.join(map(str, found.plots))}")
-    messages.print(PlainTable("best trials", columns, rows, below), highlight=False)
+    measurements().print(PlainTable("best trials", columns, rows, below), highlight=False)
     command = fit_command(data, {**fields, **found.values})
     messages.print(f"to train with the best values:\n{command}", markup=False, highlight=False, soft_wrap=True)
 

@@ -19,6 +19,7 @@ from ..evaluation.audits.text_probes import TextProbe
 from ..evaluation.baseline_names import POPULARITY
 from ..evaluation.purposes import PURPOSES
 from ..evaluation.ranker_evaluation import RankingReport, evaluate_ranker
+from ..evaluation.ranking_table import markdown_rows
 from ..model_cards.audit_card import audit_card_section, check_audit_card, write_audit_section
 from ..model_cards.audit_page import audit_page
 from ..modeling_xcat.arguments_xcat import whole_number
@@ -46,7 +47,7 @@ DRAWS, TEMPERATURE = 5, 0.1
 Measured = TypeVar("Measured")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AuditResult:
     """Result of `audit`.
 
@@ -74,6 +75,19 @@ class AuditResult:
     causal: CausalAudit | None = None
     membership: Membership | None = None
     text_probes: tuple[TextProbe, ...] | None = None
+
+    def __repr__(self) -> str:
+        """The main measures as Markdown tables, and the findings."""
+        columns = ["model", f"NDCG@{self.k}", "average popularity", "long-tail share", "Gini", "coverage"]
+        parts = []
+        for purpose, audit in self.purposes.items():
+            rows = [
+                [name, f"{one.quality.mean:.4f}", f"{one.popularity.arp.mean:.1f}", f"{one.popularity.aplt.mean:.3f}",
+                 f"{one.popularity.gini:.3f}", f"{one.popularity.coverage:.3f}"]
+                for name, one in audit.models.items()
+            ]  # fmt: skip
+            parts.append(f"{purpose} ({audit.num_users:,} users)\n\n{markdown_rows(columns, rows)}")
+        return "\n\n".join([*parts, *(f"{one.purpose}: {one.text} {one.remedy}" for one in self.findings)])
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON, as `audit.json` has it."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..evaluation.categories import DEFAULT_COLUMN
 from ..evaluation.purposes import NEXT
+from ..evaluation.ranking_table import markdown_rows
 from ..modeling_xcat.configuration_xcat import XCatConfig
 from ..tokenization.sources import check_source
 from ..tokenization.sources.source import check_reading
@@ -45,8 +46,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SHOWN_METRICS = ("recall@10", "ndcg@10", "coverage@10", "auc", "gauc", "log_loss", "ece")
+"""Metrics of the next item or of clicks that a printed result shows."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class BenchResult:
     """Runs of several models on one test split.
 
@@ -64,6 +68,17 @@ class BenchResult:
     comparisons: list[dict[str, Any]]
     intervals: list[dict[str, Any]] = field(default_factory=list)
     ask_comparisons: list[dict[str, Any]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """Means over the runs of each model, as a Markdown table."""
+        first = self.runs[0].row if self.runs else {"metrics": {}}
+        names = [name for name in SHOWN_METRICS if name in first["metrics"]]
+        means = {name: self.mean(name) for name in names}
+        rows = [
+            [model, str(len(runs)), *(f"{means[name][model]:.4f}" for name in names)]
+            for model, runs in by_model([run.row for run in self.runs]).items()
+        ]
+        return markdown_rows(["model", "runs", *names], rows)
 
     def mean(self, metric: str = "ndcg@10", purpose: str = NEXT) -> dict[str, float]:
         """Means of a metric over the runs of each model, on all targets; NaN if it was not measured.

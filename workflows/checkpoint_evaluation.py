@@ -16,6 +16,7 @@ from ..evaluation.comparison import compare_groups, compare_with_baselines
 from ..evaluation.modalities import ModalityReport
 from ..evaluation.more_metrics import metric_names
 from ..evaluation.ranker_evaluation import RankingReport
+from ..evaluation.ranking_table import ranking_table
 from ..modeling_baselines.popularity import RecentPopularityConfig
 from ..ranking.recommender import XCatRecommender
 from ..ranking.rerank import Reranker, pool_size
@@ -80,7 +81,7 @@ class EvaluationData:
         return self.data.options
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CheckpointEvaluation:
     """Metrics of a checkpoint and of the baselines.
 
@@ -95,6 +96,11 @@ class CheckpointEvaluation:
     baselines: dict[str, RankingReport]
     data: EvaluationData
     modalities: ModalityReport | None = None
+
+    def __repr__(self) -> str:
+        """The metrics beside those of the baselines, as Markdown tables."""
+        title = f"{self.data.options.split}, {self.data.part}"
+        return ranking_table({MODEL_NAME: self.report, **self.baselines}, title)
 
 
 def evaluate_checkpoint(

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.click_evaluation import ClickReport
+from ..evaluation.click_evaluation import ClickReport, click_table
 from ..evaluation.purposes import DISCOVER
 from ..evaluation.ranker_evaluation import LOST, RankingReport
+from ..evaluation.ranking_table import ranking_table
 from ..model_cards.card_data import XCatModelCardData
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..ranking.recommender import XCatRecommender
@@ -21,7 +22,7 @@ MODEL_NAME = "XCat"
 """Name of the model in tables beside its baselines."""
 
 
-@dataclass
+@dataclass(repr=False)
 class FitResult:
     """A trained model, its metrics and the cost of its training.
 
@@ -64,6 +65,16 @@ class FitResult:
     """The trained model with its catalogue, if the task ranks items."""
     clicks: dict[str, ClickReport] = field(default_factory=dict)
     """Click metrics on the test split of the model and of the floors, if it predicts clicks."""
+
+    def __repr__(self) -> str:
+        """The metrics on the test split beside those of the baselines, as Markdown tables, and the checkpoint."""
+        title = f"{self.split}, test"
+        parts = [click_table(self.clicks)] if self.clicks else []
+        if self.reports:
+            parts.append(ranking_table(self.reports, title))
+        elif not self.clicks:
+            parts.append(f"{title}: " + ", ".join(f"{name} {value:.4f}" for name, value in self.metrics.items()))
+        return "\n\n".join([*parts, f"trained in {self.train_seconds:.0f} s; checkpoint: {self.output}"])
 
     @property
     def recommender(self) -> XCatRecommender:

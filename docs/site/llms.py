@@ -12,6 +12,18 @@ import re
 from .pages import ROOT
 
 FILE, INDEX, README = ROOT / "docs" / "llms.txt", ROOT / "docs" / "README.md", ROOT / "README.md"
+CONVENTIONS = """\
+Tables and lists go to stdout, progress and notes to stderr; with `--json` stdout has one JSON object. `fit` takes
+minutes. A service knows the users whose events were posted to it (`POST /events`), not those of training:
+
+```bash
+curl localhost:8000/events -H 'content-type: application/json' -d '{"user_id": "anna", "item_id": "1082185"}'
+curl localhost:8000/recommend -H 'content-type: application/json' -d '{"user_id": "anna", "k": 5}'
+```
+
+An event with `"event_type": "hide"` leaves an item out of the user's lists. `/docs` of the service has all requests.
+In Python, `xcat_rec.fit`, `load`, `evaluate`, `bench`, `audit` and others do what the commands do; a printed result is
+a table:"""
 _SECTION = re.compile(r"^\| ([A-Za-z][\w ]*) \| \|$")
 _LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+\.md)\)")
 
@@ -54,13 +66,15 @@ def first_sentence(page: str) -> str:
 
 
 def _facts(readme: str) -> str:
-    """Installation and the commands of README, each with its task."""
+    """Installation, the commands of README, each with its task, and its example in Python."""
     blocks = re.findall(r"^```bash\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
     rows = re.findall(r"^\| ([^|]+) \| `(xcat [^`]+)` \|", readme, re.MULTILINE)
+    rows.insert(1, ("Items for words of a customer", 'xcat recommend my-model --query "lip balm" --history 1082185'))
     rows.append(("Popularity bias, exposure, groups of users", "xcat audit my-model my-shop --output audit"))
-    listing = "".join(f"{command}  # {task.replace('`', '')}\n" for task, command in rows)
+    listing = "".join(f"{command}  # {task.replace('`', '').removesuffix(', step by step')}\n" for task, command in rows)
     about = "Install, then run (all options: [commands.md](commands.md)):"
-    return f"{about}\n\n```bash\n{blocks[1]}{blocks[0]}{listing}```\n"
+    (python,) = re.findall(r"^```python\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    return f"{about}\n\n```bash\n{blocks[1]}{blocks[0]}{listing}```\n\n{CONVENTIONS}\n\n```python\n{python}```\n"
 
 
 def _read(page: str) -> str:

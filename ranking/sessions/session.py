@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _EVENT_DETAILS = ("event_types", "ratings", "timestamps", "event_texts")
 _OF_EVENTS = ("history", *_EVENT_DETAILS, "past")
+NO_EVENTS = "no event of this user is stored; a checkpoint keeps no users, so add their events of training, too"
 UNREAD_TEXT = "this model reads no texts of users, so what the user stated has no effect; state filters= instead"
 
 
@@ -234,6 +235,8 @@ class Session:
         """Add the notes about what the user stated to a list of `recommend_together`."""
         if any(one.kind == "text" for one in own.record.statements) and not self._reads_texts:
             found.text_notes.append(UNREAD_TEXT)
+        if found.basis in ("popular", "none") and not found.events:
+            found.text_notes.append(NO_EVENTS)
 
     def explain(self, item: str, **options: Any) -> Explanation:
         """Explain why an item is recommended to the user, or at which place it is.

@@ -51,6 +51,20 @@ def test_fit_saves_what_it_returns(fitted, capsys):
     assert found == [item.item_id for item in fitted.recommender.recommend(["item-01", "item-08"], k=3)]
 
 
+def test_results_are_printed_as_tables(fitted):
+    ndcg = fitted.reports["XCat"].metrics["ndcg@10"]
+    shown = str(fitted)
+    assert "| model | recall@10 | ndcg@10 | mrr@10 | coverage@10 |" in shown and f"| {ndcg:.4f} |" in shown
+    assert shown.endswith(f"checkpoint: {fitted.output}") and repr(fitted) == shown
+    again = str(xcat_rec.evaluate(fitted.output, shop()))
+    assert f"| {ndcg:.4f} |" in again and "| popularity |" in again and len(again) < 3000
+    audited = xcat_rec.audit(fitted.output, shop(), draws=0)
+    assert f"| XCat | {audited.purposes['next'].models['XCat'].quality.mean:.4f} |" in str(audited)
+    assert all(one.text in str(audited) for one in audited.findings)
+    inspected = str(xcat_rec.inspect(shop()))
+    assert "Sizes:\n  " in inspected and len(inspected) < 5000
+
+
 def test_progress_goes_to_the_caller_alone(places, tmp_path, capsys):
     told: list[str] = []
     fields = {**SMALL, **QUICK, "max_steps": 1, "text_encoder": places[1]}
@@ -112,6 +126,7 @@ def test_bench_gives_runs_and_means(places, capfd):
     assert told == ["popularity, seed 0 (1 of 1) ..."] and not result.comparisons
     assert not any(capfd.readouterr())
     assert result.mean("recall@10") == {"popularity": result.runs[0].row["metrics"]["recall@10"]}
+    assert str(result).splitlines()[2].startswith(f"| popularity | 1 | {result.mean('recall@10')['popularity']:.4f} | ")
 
 
 @pytest.mark.usefixtures("runs_here")

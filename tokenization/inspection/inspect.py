@@ -30,7 +30,7 @@ LANGUAGE_SAMPLE = 2_000
 QUANTILES = (0, 0.25, 0.5, 0.75, 0.9, 0.99, 1)
 
 
-@dataclass
+@dataclass(repr=False)
 class Inspection:
     """The report, ready for JSON.
 
@@ -92,6 +92,16 @@ class Inspection:
     unknown_tokens: dict[str, float] = field(default_factory=dict)
     event_roles: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """The tables of the report and its warnings as text, without values of the tables."""
+        from .page import inspection_tables
+
+        parts = [self.name]
+        for title, rows in inspection_tables(self).items():
+            if rows:
+                parts.append("\n".join([f"{title}:", *(f"  {label}: {value}" for label, value in rows)]))
+        return "\n\n".join([*parts, *(f"warning: {warning}" for warning in self.warnings)])
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

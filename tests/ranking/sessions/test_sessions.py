@@ -11,7 +11,7 @@ from xcat_rec.modeling_xcat.past_xcat import XCatPast
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.ranking.sessions.events import SessionEvent
 from xcat_rec.ranking.sessions.log import MemoryLog
-from xcat_rec.ranking.sessions.session import UNREAD_TEXT, Session, Sessions
+from xcat_rec.ranking.sessions.session import NO_EVENTS, UNREAD_TEXT, Session, Sessions
 
 from .conftest import MODELS, recommender
 from .oracle import START, batch_list, check_lists
@@ -147,6 +147,13 @@ def test_a_stated_text_is_read_by_a_model_that_reads_texts_and_noted_by_others()
     other.append("item-03")
     other.remember("vegetarian")
     assert other.recommend(3).notes[-1] == UNREAD_TEXT
+
+
+def test_a_user_without_stored_events_is_named() -> None:
+    session = opened().session("a user of training")
+    assert session.recommend(3).notes[-1] == NO_EVENTS
+    session.append("item-03")
+    assert NO_EVENTS not in session.recommend(3).notes
 
 
 def test_a_stated_condition_outlives_its_value_in_the_catalogue() -> None:
