@@ -131,7 +131,7 @@ def test_evaluate_goes_by_the_training_s_events(options, places, tmp_path, capsy
         assert min(more.values()) >= 0 and max(more.values()) > 0
     with pytest.raises(SystemExit):
         main(["evaluate", str(output), str(places[0]), "--split", "global-time"])
-    shown = " ".join(capsys.readouterr().err.split())
+    shown = " ".join(" ".join(capsys.readouterr()).split())
     trained = "user-level" if "user-level" in options else "leave-one-out"
     assert f"note: the checkpoint was trained with the split {trained}" in shown
     assert ("lost because cold items" in shown) == ("--cold-items" in options)
