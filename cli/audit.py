@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from ..workflows.audit import AuditResult
     from ..workflows.causal_audit import CausalAudit
 
+MEANINGS = (
+    "balanced: NDCG with rare targets weighted up; ARP: training events of a listed item; APLT: share of long-tail "
+    "items per list; Gini: concentration of the lists on few items, 0 to 1; coverage: share of the catalogue that some "
+    "list has; EE-L: loss of expected exposure. The report has ARP and APLT of the users' histories.",
+)
+"""Sentences below the last table."""
+
 
 def audit(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
@@ -98,7 +105,9 @@ def _show(found: AuditResult) -> None:
              f"{one.exposure.loss.mean:.3f}")
             for name, one in audit.models.items()
         ]  # fmt: skip
-        measurements().print(PlainTable(f"{purpose}, {audit.num_users:,} users", columns, rows), "", highlight=False)
+        title = f"{purpose}, {audit.num_users:,} users"
+        below = MEANINGS if purpose == list(found.purposes)[-1] else ()
+        measurements().print(PlainTable(title, columns, rows, below), "", highlight=False)
     for one in found.findings:
         say(f"{one.purpose}: {one.text}")
         say(f"  {one.remedy}")

@@ -71,7 +71,8 @@ def _facts(readme: str) -> str:
     rows = re.findall(r"^\| ([^|]+) \| `(xcat [^`]+)` \|", readme, re.MULTILINE)
     rows.insert(1, ("Items for words of a customer", 'xcat recommend my-model --query "lip balm" --history 1082185'))
     rows.append(("Popularity bias, exposure, groups of users", "xcat audit my-model my-shop --output audit"))
-    listing = "".join(f"{command}  # {task.replace('`', '').removesuffix(', step by step')}\n" for task, command in rows)
+    tasks = [(task.replace("`", "").removesuffix(", step by step"), command) for task, command in rows]
+    listing = "".join(f"{command}  # {task}\n" for task, command in tasks)
     about = "Install, then run (all options: [commands.md](commands.md)):"
     (python,) = re.findall(r"^```python\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
     return f"{about}\n\n```bash\n{blocks[1]}{blocks[0]}{listing}```\n\n{CONVENTIONS}\n\n```python\n{python}```\n"
