@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 MEANINGS = (
     "balanced: NDCG with rare targets weighted up; ARP: training events of a listed item; APLT: share of long-tail "
-    "items per list; Gini: concentration of the lists on few items, 0 to 1; coverage: share of the catalogue that some "
-    "list has; EE-L: loss of expected exposure. The report has ARP and APLT of the users' histories.",
+    "items per list; Gini: concentration of the lists on few items, 0 to 1; coverage: share of the catalogue that "
+    "some list has; EE-L: loss of expected exposure. The report has ARP and APLT of the users' histories.",
 )
 """Sentences below the last table."""
 
