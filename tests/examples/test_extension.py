@@ -183,7 +183,7 @@ def test_its_metric_chooses_the_best_epoch_and_is_shown(importable, tmp_path: Pa
     assert found.report.metrics["precision@10"] == pytest.approx(fitted.reports["XCat"].metrics["precision@10"])
     with pytest.raises(SystemExit):
         main(["evaluate", str(tmp_path / "model"), data, "--metrics", METRIC])
-    assert "precision@10" in capsys.readouterr().err
+    assert "precision@10" in capsys.readouterr().out
     for name, words in (("no_such:part", "there is no module no_such"), ("xcat_extension:none", "does not register")):
         with pytest.raises(ValueError, match=f"metrics .*'{name}'.*{words}"):
             evaluate(tmp_path / "model", data, metrics=[name])

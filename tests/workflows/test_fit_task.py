@@ -81,7 +81,7 @@ def test_another_head_is_trained_by_both_faces(places, tmp_path: Path, capsys) -
     )
     with pytest.raises(SystemExit) as stop:
         main([*command, "--overwrite", "--metric-for-best-model", "accuracy"])
-    shown = capsys.readouterr().err
+    shown = " ".join(capsys.readouterr())
     assert not stop.value.code and "shop, leave-one-out, test: loss" in shown and "accuracy" in shown
 
 
