@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -108,13 +108,19 @@ def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1, plus numbers such as 1e-3, which it would read as text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
 def parse_value(text: str) -> Any:
     """Read a value as YAML, plus numbers such as 1e-3."""
-    if "e" in text.lower():
-        with suppress(ValueError):
-            return float(text)
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date such as 2024-02-30 is a ValueError
         raise ValueError(f"{text!r:.200} is not a valid value: {error}") from error
 
@@ -126,7 +132,7 @@ def read_yaml(path: Path | None) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"configuration file {path} does not exist")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date such as 2024-02-30 is a ValueError
         raise ValueError(f"configuration file {path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):

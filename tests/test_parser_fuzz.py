@@ -37,13 +37,13 @@ def test_no_parser_crashes(fuzzing: tuple[ModuleType, ModuleType], tmp_path: Pat
     assert len(found) > 45
     crashes, read, documented = {}, 0, 0
     for parser in found.values():
-        parser.seeds = parser.seeds[:4]
-        result = parser_fuzz.fuzz(parser, tmp_path, seconds=20, seed=7, most=len(parser.seeds) + 2)
+        parser.seeds = parser.seeds[:2]
+        result = parser_fuzz.fuzz(parser, tmp_path, seconds=20, seed=7, most=len(parser.seeds) + 1)
         assert result["read"] >= len(parser.seeds) or result["crashes"], parser.name
         crashes |= {f"{parser.name}: {one}": told for one, told in result["crashes"].items()}
         read, documented = read + result["read"], documented + result["documented"]
     assert not crashes
-    assert read > 100 and documented > 20
+    assert read > 60 and documented > 15
 
 
 @pytest.mark.parametrize(

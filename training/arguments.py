@@ -202,7 +202,10 @@ class XCatTrainingArguments(TrainingArguments):
         },
     )
     lr_scheduler_type: str = field(default="linear", metadata={"help": "Learning rate schedule."})
-    warmup_steps: float = field(default=from_data(DEFAULT_WARMUP), metadata={"help": "Steps of linear warm-up."})
+    warmup_steps: float = field(
+        default=from_data(DEFAULT_WARMUP),
+        metadata={"help": "Steps of linear warm-up; by default 50, and at most half of the steps."},
+    )
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: no, steps or epoch."})
     save_strategy: str = field(default="epoch", metadata={"help": "When to save: no, steps, epoch or best."})
     save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept besides the best."})
@@ -233,7 +236,8 @@ class XCatTrainingArguments(TrainingArguments):
         check_precision(self.precision)
         if self.quick:
             self._hurry()
-        self.warmup_steps = float(self.warmup_steps)
+        if not depends_on_data(self.warmup_steps):
+            self.warmup_steps = float(self.warmup_steps)
         given: Any = self.metric_ks
         cutoffs = listed("metric_ks", [given] if isinstance(given, Real) else given, "cut-offs, such as 10")
         self.metric_ks = [whole_number("metric_ks", k, least=-1) for k in cutoffs]
@@ -300,8 +304,13 @@ class XCatTrainingArguments(TrainingArguments):
         self.bf16, self.mixed_precision = bool(chosen[0]), str(chosen[1])
 
     def get_warmup_steps(self, num_training_steps: int) -> int:
-        """As in `TrainingArguments`; a share of the steps is never all of them, so a single step has its rate."""
+        """As in `TrainingArguments`; the default number is at most half of the steps, and a share never all of them.
+
+        So a short training reaches its rate, and a single step has it. A given number of steps stays.
+        """
         steps: int = super().get_warmup_steps(num_training_steps)
+        if depends_on_data(self.warmup_steps):
+            return min(steps, num_training_steps // 2)
         return steps if self.warmup_steps >= 1 else min(steps, max(num_training_steps - 1, 0))
 
     def _hurry(self) -> None:

@@ -6,6 +6,7 @@ import errno
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from huggingface_hub.errors import StrictDataclassFieldValidationError
 
 import xcat_rec
 from xcat_rec.cli import app as cli_app
+from xcat_rec.cli.suggestions import all_options
 from xcat_rec.tokenization.extras import MissingExtraError
 from xcat_rec.tokenization.tables.schema import TableError, TableProblem
 
@@ -29,7 +31,7 @@ def run(*arguments: str) -> int:
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     """Replaces `xcat demo` by a command that raises the first entry of the returned list."""
     planned: list[object] = []
 
@@ -43,7 +45,9 @@ def command(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     module.demo = demo  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "xcat_rec.cli.demo", module)
     monkeypatch.delenv(cli_app.TRACEBACK_VARIABLE, raising=False)
-    return planned
+    all_options.cache_clear()
+    yield planned
+    all_options.cache_clear()
 
 
 def test_version() -> None:

@@ -84,6 +84,8 @@ def test_yaml(tmp_path):
     file = tmp_path / "fields.yaml"
     file.write_text("hidden-size: 64\nlearning_rate: 0.01\n")
     assert read_yaml(file) == {"hidden_size": 64, "learning_rate": 0.01}
+    file.write_text("learning_rate: 1e-3\nweight_decay: -.5E2\noutput_dir: '1e-3'\nrun_name: 1e\n")
+    assert read_yaml(file) == {"learning_rate": 0.001, "weight_decay": -50.0, "output_dir": "1e-3", "run_name": "1e"}
     file.write_text("- 1\n")
     with pytest.raises(ValueError, match="holds a list"):
         read_yaml(file)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from xcat_rec.modeling_baselines.click_layers import ActivationUnit, Dice
+from xcat_rec.modeling_baselines.click_layers import ActivationUnit, Dice, PairStates
 
 from .click_cases import HISTORY, batch, make, padded
 
@@ -217,7 +217,8 @@ def test_auxiliary_loss_without_pairs_is_zero(name: str) -> None:
 
 def test_activation_unit_of_an_empty_batch() -> None:
     unit = ActivationUnit(4, (3, 2), "dice", bias=True).train()
-    assert unit(torch.randn(0, 4), torch.randn(2, 4), torch.zeros(0).long()).shape == (0,)
+    events, candidates = PairStates((torch.randn(0, 4), None)), PairStates((torch.randn(2, 4), torch.zeros(0).long()))
+    assert unit(events, candidates).shape == (0,)
     assert unit.activation.mean.tolist() == [0, 0, 0], "no event, no statistics"
 
 

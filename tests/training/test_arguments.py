@@ -153,3 +153,4 @@ def test_a_single_step_is_not_a_step_of_the_warm_up(tmp_path):
     """A share of the steps is rounded up, and a step of the warm-up begins at a rate of 0."""
     assert [made(tmp_path, warmup_steps=0.1).get_warmup_steps(steps) for steps in (0, 1, 2, 10, 11)] == [0, 0, 1, 1, 2]
     assert made(tmp_path, warmup_steps=50).get_warmup_steps(1) == 50
+    assert [made(tmp_path).get_warmup_steps(steps) for steps in (1, 2, 10, 99, 100, 1000)] == [0, 1, 5, 49, 50, 50]
