@@ -108,10 +108,8 @@ def parse_extra(arguments: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1, plus numbers such as 1e-3, which it would read as text."""
-
-
+_Loader: Any = type("_Loader", (yaml.SafeLoader,), {})
+"""YAML 1.1, plus numbers such as 1e-3, which it would read as text."""
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
