@@ -13,6 +13,8 @@ from ..tokenization.vocabulary import PAD_ROW
 TARGET_PADDING = -1
 """Padding of (users, targets) arrays, for users with fewer targets than the maximum of the batch."""
 
+_CHUNK = 2**22
+"""Scores that are compared at once where equal ones have to be chosen from."""
 _LOOP_COLUMNS = 32
 """Up to this many targets per user, comparing each target is faster than sorting the targets (12,000 items)."""
 
@@ -88,7 +90,10 @@ def target_ranks(scores: torch.Tensor, targets: torch.Tensor, among: torch.Tenso
 
 
 def top_rows(scores: torch.Tensor, k: int) -> torch.Tensor:
-    """The rows of every user with the highest scores, best first.
+    """The rows of every user with the highest scores, best first; of equal scores the first rows.
+
+    `torch.topk` chooses among equal scores in an order that depends on k, so that the coverage of a baseline with few
+    different scores would depend on the longest list that was asked for.
 
     Args:
         scores: (users, rows) scores.
@@ -96,9 +101,30 @@ def top_rows(scores: torch.Tensor, k: int) -> torch.Tensor:
 
     Returns:
         (users, min(k, rows)) int64 rows; `PAD_ROW` where the score is `-inf` (not recommended).
+
+    Example:
+        >>> top_rows(torch.tensor([[0.5, 0.1, 0.5, 0.9, 0.5]]), 3).tolist()
+        [[3, 0, 2]]
     """
-    values, rows = scores.topk(min(k, scores.shape[1]), dim=1)
+    rows = scores.topk(min(k, scores.shape[1]), dim=1).indices.sort(dim=1).values
+    values, order = scores.gather(1, rows).sort(dim=1, descending=True, stable=True)
+    rows = rows.gather(1, order)
+    if rows.numel():
+        _choose_first(scores, values, rows)
     return rows.masked_fill(values == -torch.inf, PAD_ROW)
+
+
+def _choose_first(scores: torch.Tensor, values: torch.Tensor, rows: torch.Tensor) -> None:
+    """Replace the rows with the last value by the first rows that have it, in place."""
+    last = values[:, -1:]
+    places = values == last
+    more = (scores == last).sum(1) > places.sum(1)
+    for users in (more & (last[:, 0] > -torch.inf)).nonzero()[:, 0].split(max(1, _CHUNK // scores.shape[1])):
+        equal = scores[users] == last[users]
+        first = equal & (equal.cumsum(1, dtype=torch.int32) <= places[users].sum(1, keepdim=True))
+        chosen = rows[users]
+        chosen[places[users]] = first.nonzero()[:, 1]
+        rows[users] = chosen
 
 
 def _check_scores(scores: torch.Tensor) -> None:

@@ -21,9 +21,11 @@ curl localhost:8000/events -H 'content-type: application/json' -d '{"user_id": "
 curl localhost:8000/recommend -H 'content-type: application/json' -d '{"user_id": "anna", "k": 5}'
 ```
 
-An event with `"event_type": "hide"` leaves an item out of the user's lists. `/docs` of the service has all requests.
-In Python, `xcat_rec.fit`, `load`, `evaluate`, `bench`, `audit` and others do what the commands do; a printed result is
-a table:"""
+An event with `"event_type": "hide"` leaves an item out of the user's lists, and a request with `"history": [ids]`
+needs no events. `--port 0` takes a free port of 127.0.0.1 and prints it; `--store` keeps events over a restart.
+SIGTERM ends the service. `/openapi.json` has all requests. In Python, `xcat_rec.fit`, `load`, `evaluate`, `bench`,
+`audit` and others do what the commands do. `print` shows a result of `fit`, `evaluate`, `bench`, `audit` or `inspect`
+as tables, and a list has an entry per item (`recommend(history, query="lip balm")` reads a query):"""
 _SECTION = re.compile(r"^\| ([A-Za-z][\w ]*) \| \|$")
 _LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+\.md)\)")
 

@@ -127,3 +127,16 @@ def test_padding_keeps_every_list(targets: list[list[int]]) -> None:
     assert padded.shape == (len(targets), max(map(len, targets), default=0))
     assert [row[row != TARGET_PADDING].tolist() for row in padded] == targets
     assert all((row[len(wanted) :] == TARGET_PADDING).all() for row, wanted in zip(padded, targets, strict=True))
+
+
+@settings(deadline=None)
+@given(tied_problems(), st.integers(1, 14), st.sampled_from([1, 2**22]))
+def test_of_equal_scores_the_first_rows_are_on_top(problem, k: int, chunk: int) -> None:
+    scores, _ = problem
+    expected = []
+    for line in scores:
+        best = sorted(range(len(line)), key=lambda row: (-line[row], row))[:k]
+        expected.append([row if line[row] > -INF else ranks_module.PAD_ROW for row in best])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranks_module, "_CHUNK", chunk)
+        assert top_rows(torch.tensor(scores), k).tolist() == expected
