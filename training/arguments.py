@@ -232,12 +232,14 @@ class XCatTrainingArguments(TrainingArguments):
     )
     logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
 
+    _default_warmup = False
+
     def __post_init__(self) -> None:
         check_precision(self.precision)
         if self.quick:
             self._hurry()
-        if not depends_on_data(self.warmup_steps):
-            self.warmup_steps = float(self.warmup_steps)
+        self._default_warmup = depends_on_data(self.warmup_steps)
+        self.warmup_steps = float(self.warmup_steps)
         given: Any = self.metric_ks
         cutoffs = listed("metric_ks", [given] if isinstance(given, Real) else given, "cut-offs, such as 10")
         self.metric_ks = [whole_number("metric_ks", k, least=-1) for k in cutoffs]
@@ -309,7 +311,7 @@ class XCatTrainingArguments(TrainingArguments):
         So a short training reaches its rate, and a single step has it. A given number of steps stays.
         """
         steps: int = super().get_warmup_steps(num_training_steps)
-        if depends_on_data(self.warmup_steps):
+        if self._default_warmup:
             return min(steps, num_training_steps // 2)
         return steps if self.warmup_steps >= 1 else min(steps, max(num_training_steps - 1, 0))
 

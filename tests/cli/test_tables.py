@@ -165,7 +165,7 @@ def test_commands_about_long_chinese_titles(
         command = ["recommend", str(checkpoint), "-k", "4", "--history", "item-03,item-10", *reasons]
         told = printed_by(command, capsys)
         rows = [found for found in told.splitlines() if re.match(r" ?\d  item-\d\d  手工", found)]
-        assert len(rows) == 4 and all(re.search(r"  厨房.*  +\d+\.\d\d +-?\d+\.\d\d$", found) for found in rows)
+        assert len(rows) == 4 and all(re.search(r"  (?:厨房.* |-) +\d+\.\d\d +-?\d+\.\d\d$", found) for found in rows)
         assert bool(told.count("    because of 手工")) == bool(reasons)
 
 
