@@ -111,7 +111,7 @@ def fuzz(parser: Any, folder: Path, seconds: float, seed: int, most: int | None 
         most: Largest number of inputs.
 
     Returns:
-        Counts of inputs, of those that were read, and of documented errors; and the crashes, each with an input.
+        Number of inputs, of read inputs and of documented errors, and the crashes, each with an input.
     """
     begin = time.process_time()
     found: dict[str, Any] = {"parser": parser.name, "inputs": 0, "read": 0, "documented": 0}

@@ -184,8 +184,8 @@ def end_approvals(folder: Path, items: Mapping[str, str]) -> list[ReviewEntry]:
 
     Args:
         folder: The checkpoint.
-        items: Hash of the texts of new items, and of items whose texts changed, by id. Items that are not approved,
-            and those that have the approved text, are left out.
+        items: Hash of the texts of new items, and of items whose texts changed, by id. Items that are not approved
+            are left out, and so are items with the approved text.
 
     Raises:
         ReviewLogError: If the log was changed.

@@ -14,7 +14,7 @@ from .click_inputs import ClickInputs
 
 @dataclass(frozen=True)
 class SharedHistories:
-    """Histories of a batch without copies, and without those that are the beginning of another.
+    """Distinct histories of a batch; a history with which a longer one begins is left out.
 
     The state of an event that reads only itself and earlier events is then the same in all of them.
 
@@ -37,7 +37,7 @@ class SharedHistories:
         """
         rows, times = inputs.mask.nonzero().unbind(1)
         keys = torch.stack([inputs.items, inputs.categories, inputs.ratings], dim=-1)
-        # Sorted, so a history stands just before those that it is the beginning of: 0, no event, is the smallest.
+        # Sorted, so a history stands just before the longer ones that begin with it: 0, no event, is the smallest.
         unique, inverse = torch.unique(keys, dim=0, return_inverse=True)
         kept = torch.ones(len(unique), dtype=torch.bool, device=rows.device)
         kept[:-1] = ~((unique[:-1] == unique[1:]).all(-1) | (unique[:-1, :, 0] == 0)).all(1)

@@ -125,7 +125,7 @@ class LivePolicy(Snapshots):
             if (folder / REVIEW_FILE).is_file():
                 try:
                     end_approvals(folder, new_or_changed_items(catalogue, self.vocabulary))
-                except (ReviewLogError, OSError) as error:  # the items are changed; `xcat review --verify` says more
+                except (ReviewLogError, OSError) as error:  # the items are changed all the same
                     logger.error("the end of approvals is not in the log of the review: %s", error)
 
 

@@ -50,7 +50,7 @@ def last_losses(recommender: XCatRecommender, rows: Dataset, seed: int = 0) -> n
         seed: Seed of the sample, of `MOST_USERS` at most.
 
     Returns:
-        (users,) cross-entropy, in nats; without those that are infinite.
+        (users,) cross-entropy, in nats; infinite values are left out.
     """
     pairs = (_without_last(row) for row in _sampled(rows, seed))
     return _losses(recommender, [pair for pair in pairs if pair is not None])
