@@ -55,7 +55,8 @@ def test_pickles_are_found(source: str) -> None:
 
 
 def test_no_file_reads_pickles() -> None:
-    files = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts[0] not in ("tests", ".venv")]
+    others = ("tests", ".venv", ".cache")  # .cache holds the environment that builds the site
+    files = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts[0] not in others]
     assert len(files) > 200
     found = {str(path.relative_to(ROOT)): told for path in files if (told := list(pickles(path.read_text("utf-8"))))}
     assert found == {}
