@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import sqlite3
@@ -85,14 +86,14 @@ def _with_other_value(plain: Any, draw: random.Random) -> Any:
 
     visit(plain)
     if not places or draw.random() < 0.02:
-        return draw.choice(VALUES)
+        return copy.deepcopy(draw.choice(VALUES))  # a later change may change it
     holder, key = draw.choice(places)
     if draw.random() < 0.15:
         del holder[key]
     elif draw.random() < 0.1 and isinstance(holder, dict):
         holder[draw.choice(("", "x", "\0", "format", "name"))] = holder.pop(key)
     else:
-        holder[key] = draw.choice(VALUES)
+        holder[key] = copy.deepcopy(draw.choice(VALUES))
     return plain
 
 

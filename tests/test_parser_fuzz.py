@@ -46,6 +46,15 @@ def test_no_parser_crashes(fuzzing: tuple[ModuleType, ModuleType], tmp_path: Pat
     assert read > 60 and documented > 15
 
 
+def test_changes_of_json_leave_the_values_alone(fuzzing: tuple[ModuleType, ModuleType]) -> None:
+    import fuzz_mutations  # type: ignore[import-not-found]
+
+    before, draw = repr(fuzz_mutations.VALUES), random.Random(0)
+    for _ in range(3_000):
+        fuzz_mutations.changed_json(b'[{"a": {"b": [1]}}, [2]]', [b"x"], draw)
+    assert repr(fuzz_mutations.VALUES) == before
+
+
 @pytest.mark.parametrize(
     ("read", "crash"),
     [
