@@ -3,10 +3,11 @@
     python benchmarks/popularity_bias.py CKPT DATA [--purpose next] [--loss 0.01] [--output FILE.json]
     python benchmarks/popularity_bias.py CKPT DATA --rule "LogitAdjustment(s, after=2)"
 
-The strength of each rule is chosen on the validation users: the largest one that loses at most `--loss` of NDCG. All
-strengths are then measured on the test users, and the chosen one is marked. Changes are relative to the plain lists,
-with 95 % intervals of a paired bootstrap over users. "balanced" is NDCG on a popularity-balanced test, where targets
-are weighted by inverse propensities. Lists have 10 items of a pool of 200.
+The strength of each rule is chosen on the validation users: the largest one that loses at most `--loss` of NDCG. They
+are ranked without the re-ranker, because it was fitted on them. All strengths are then measured on the test users, and
+the chosen one is marked. Changes are relative to the plain lists, with 95 % intervals of a paired bootstrap over
+users. "balanced" is NDCG on a popularity-balanced test, where targets are weighted by inverse propensities. Lists have
+10 items of a pool of 200.
 """
 
 from __future__ import annotations
@@ -145,7 +146,12 @@ def curve(
     recommender: XCatRecommender, data: Any, purpose: str, loss: float, samples: int, rules: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Print and return the table of a purpose."""
-    parts = {part: Pools.of_split(recommender, data.splits[part], purpose) for part in ("validation", "test")}
+    config = recommender.model.config
+    fitted = config.candidate_attention, config.discover_candidate_attention
+    config.candidate_attention, config.discover_candidate_attention = False, None
+    validation = Pools.of_split(recommender, data.splits["validation"], purpose)
+    config.candidate_attention, config.discover_candidate_attention = fitted
+    parts = {"validation": validation, "test": Pools.of_split(recommender, data.splits["test"], purpose)}
     plain = {part: measure(pools, recommender, []) for part, pools in parts.items()}
     test, rows = plain["test"], []
     values, weights = test.balanced
