@@ -59,6 +59,14 @@ GARBAGE_THRESHOLDS = (100_000, 20, 100)
 them repeatedly takes a quarter of the time of a short command."""
 
 
+_REMNANTS = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "give a whole number",
+    "Input should be a valid number, unable to parse string as a number": "give a number",
+}
+"""Words of pydantic, which typer reads values with, and ours for a command line."""
+
+
 class LazyGroup(TyperGroup):
     """A group that lists its commands from `COMMANDS` and imports a command when it is called.
 
@@ -84,14 +92,18 @@ class LazyGroup(TyperGroup):
 
 
 class HintingCommand(TyperCommand):
-    """A command that suggests similar options for an unknown one."""
+    """A command that suggests similar options for an unknown one, and names wrong values in plain words."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse as click does, and add a hint to the error for an unknown option."""
+        """Parse as click does, with a hint in the error for an unknown option."""
         rest: list[str] = []
         try:
             rest = super().parse_args(ctx, args)
         except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):
+                for words, ours in _REMNANTS.items():
+                    message = message.replace(words, ours)
+                error.message = message  # type: ignore[attr-defined]
             # Typer has a copy of click, or uses click's own, by its version.
             option = getattr(error, "option_name", None)
             if type(error).__name__ != "NoSuchOption" or option is None or self.name not in COMMANDS:

@@ -111,6 +111,8 @@ def _show(found: AuditResult) -> None:
     for one in found.findings:
         say(f"{one.purpose}: {one.text}")
         say(f"  {one.remedy}")
+    for sentence in found.checked:
+        say(sentence)
     if found.membership is not None:
         say(str(found.membership))
     for probe in found.text_probes or ():

@@ -43,7 +43,9 @@ def given_options(context: Any) -> dict[str, Any]:
     return {p.name: values[p.name] for p in options if values[p.name] not in (None, (), p.get_default(context))}
 
 
-def fit_command(data: str | None, fields: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> str:
+def fit_command(
+    data: str | None, fields: Mapping[str, Any], options: Mapping[str, Any] | None = None, *, here: bool = False
+) -> str:
     """The command that fits a model again.
 
     A word in capitals (DATA, ITEMS.csv, TEXT_ENCODER) replaces each file or folder of this machine. For a prepared
@@ -53,22 +55,26 @@ def fit_command(data: str | None, fields: Mapping[str, Any], options: Mapping[st
         data: The data argument.
         fields: Fields that were given, on the command line or in a file.
         options: Other options of the command, as `given_options` gives them.
+        here: Whether the command is for this machine: files and folders keep their paths.
 
     Example:
+        >>> fit_command("shop/", {"seed": 1}, here=True)
+        'xcat fit shop/ --output checkpoint --seed 1'
         >>> fit_command("shop/", {"hidden_size": 64, "text_fields": ("title", "brand"), "bf16": True})
         'xcat fit DATA --output checkpoint --hidden-size 64 --text-fields title,brand --bf16 true'
     """
-    prepared = data is not None and is_prepared(data)
+    prepared = data is not None and not here and is_prepared(data)
     alone = data is None and options is not None and "events" in options
-    shown = ["PREPARED"] if prepared else [] if alone else [_data_word(data)]
+    shown = ["PREPARED"] if prepared else [] if alone else [data if here and data else _data_word(data)]
     words = ["xcat", "fit", *shown, "--output", "checkpoint"]
     for name, value in (options or {}).items():
         if name not in fields:
-            words += _option(name, value)
+            words += _option(name, value, here)
     for name, value in fields.items():
         if name in FIELDS_NOT_SHOWN or name.startswith("hub_") or is_secret_name(name) or value is None:
             continue
-        words += [f"--{name.replace('_', '-')}", _place(name, value) or _as_word(value)]
+        word = None if here else _place(name, value)
+        words += [f"--{name.replace('_', '-')}", word or _as_word(value)]
     first = f"{_prepare_command(str(data))} && " if prepared else ""
     return first + shlex.join(words)
 
@@ -145,14 +151,14 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, list | tuple) else value
 
 
-def _option(name: str, value: Any) -> list[str]:
+def _option(name: str, value: Any, here: bool = False) -> list[str]:
     """An option of the command line with its value; a switch has none."""
     option = name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{option}" if value else f"--no-{option}"]
     if isinstance(value, list | tuple):
         value = ",".join(map(str, value))
-    return [f"--{option}", _place(name, str(value)) or str(value)]
+    return [f"--{option}", (None if here else _place(name, str(value))) or str(value)]
 
 
 def _place(name: str, value: Any) -> str | None:

@@ -70,7 +70,8 @@ def tune(
     with stage("loading libraries"):
         from ..workflows.read_shop import read_shop
         from ..workflows.tune import check_tuning, tune_shop
-        from .console import print_json, say
+        from .console import messages, print_json, say
+        from .fit_command import fit_command, given_options
 
     searched = check_tuning(study, trials, chosen, *fields)
     shop = read_shop(
@@ -79,7 +80,9 @@ def tune(
     )  # fmt: skip
     say(str(shop.report))
     found = tune_shop(shop, study, trials, searched, fields, tell=say)
-    _show(found, data, values)
+    _show(found)
+    command = fit_command(data, {**values, **found.values}, _of_fit(given_options(context)), here=True)
+    messages.print(f"to train with the best values:\n{command}", markup=False, highlight=False, soft_wrap=True)
     if json_output:
         print_json(found.to_dict())
 
@@ -99,10 +102,14 @@ def _space(text: str | None) -> dict[str, str] | None:
     return {name: values.strip() for name, (_, _, values) in zip(names, pairs, strict=True)}
 
 
-def _show(found: TuneResult, data: str | None, fields: dict[str, Any]) -> None:
-    """Print the best trials, the importances, and the command to train with the best values."""
-    from .console import measurements, messages
-    from .fit_command import fit_command
+def _of_fit(given: dict[str, Any]) -> dict[str, Any]:
+    """The given options without those of the search."""
+    return {name: value for name, value in given.items() if name not in ("study", "trials", "space")}
+
+
+def _show(found: TuneResult) -> None:
+    """Print the best trials and the importances."""
+    from .console import measurements
     from .plain_tables import Column, PlainTable
 
     names = list(found.values)
@@ -117,10 +124,9 @@ def _show(found: TuneResult, data: str | None, fields: dict[str, Any]) -> None:
     below = [f"{len(ended):,} trials ended, {pruned:,} were pruned; metrics are of the validation split"]
     if found.importances:
         below.append("importance: " + ", ".join(f"{name} {value:.0%}" for name, value in found.importances.items()))
+    below += found.notes
     below.append(f"study: {found.study}; plots: {', '.join(map(str, found.plots))}")
     measurements().print(PlainTable("best trials", columns, rows, below), highlight=False)
-    command = fit_command(data, {**fields, **found.values})
-    messages.print(f"to train with the best values:\n{command}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _short(value: Any) -> str:

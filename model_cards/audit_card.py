@@ -18,7 +18,11 @@ _AUDIT = re.compile(r"^## Audit\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def audit_card_section(
-    purposes: Mapping[str, PurposeAudit], k: int, facts: Mapping[str, object], findings: Sequence[str]
+    purposes: Mapping[str, PurposeAudit],
+    k: int,
+    facts: Mapping[str, object],
+    findings: Sequence[str],
+    checked: Sequence[str] = (),
 ) -> str:
     """The section as Markdown, between marks by which a later audit replaces it.
 
@@ -27,6 +31,7 @@ def audit_card_section(
         k: Length of the lists.
         facts: Facts about the audit, such as the data and the re-ranking rules.
         findings: Sentences.
+        checked: Sentences on what was examined without a finding.
     """
     head = ["model", f"NDCG@{k}", "balanced NDCG", "training events", "long-tail share", "Gini", "coverage"]
     parts = [
@@ -46,7 +51,8 @@ def audit_card_section(
         "Balanced NDCG: each target is weighted by the inverse of its item's training events. Long-tail share: share "
         "of items that are not among the most popular ones with 80 % of the training events."
     )
-    parts.append("\n".join(f"- {line(one)}" for one in findings) or "- No difference is large enough to act on.")
+    sentences = [*(findings or ["No difference is large enough to act on."]), *checked]
+    parts.append("\n".join(f"- {line(one)}" for one in sentences))
     return scrub("\n\n".join([BEGIN, *parts, END]))
 
 

@@ -28,6 +28,7 @@ def audit_page(
     title: str,
     facts: Mapping[str, object],
     findings: Sequence[str],
+    checked: Sequence[str] = (),
     notes: Sequence[str] = (),
     history: HistoryImportance | None = None,
     promotions: PromotionEffects | None = None,
@@ -41,12 +42,13 @@ def audit_page(
         title: Heading.
         facts: Facts about the audit by name.
         findings: Sentences.
+        checked: Sentences on what was examined without a finding.
         notes: Notes about the data.
         history: Importance of the history; None if it was not measured.
         promotions: Effects of promotions; None if they were not measured.
     """
     none = "No difference is larger than its interval and large enough to act on."
-    sections = {"Findings": bullets(findings or [none]), "How to read it": _legend(k)}
+    sections = {"Findings": bullets([*(findings or [none]), *checked]), "How to read it": _legend(k)}
     for purpose, found in purposes.items():
         audit, begin = found.models[own], f"{purpose.capitalize()}: "
         about = (

@@ -57,6 +57,11 @@ class XCatNeighbors(XCatItemTable):
         super().__init__(config.num_item_rows, config.num_neighbors)
         self.config = config
 
+    def weight(self, discovers: bool) -> float:
+        """`discover_neighbor_weight` for discovery if it is set, else `neighbor_weight`."""
+        own = self.config.discover_neighbor_weight if discovers else None
+        return float(self.config.neighbor_weight if own is None else own)
+
     def bonus(self, recent: RecentEvents, weight: float | None = None) -> Bonus:
         """Bonuses of each query.
 
@@ -64,8 +69,6 @@ class XCatNeighbors(XCatItemTable):
             recent: The events before the queries.
             weight: Used instead of the configuration's `neighbor_weight` or `discover_neighbor_weight`.
         """
-        if weight is None and recent.discovers:
-            weight = self.config.discover_neighbor_weight
         latest = recent.items[:, : self.config.neighbor_window]
         size, (queries, window) = len(self.rows), latest.shape
         decay = float(self.config.neighbor_decay) ** torch.arange(window, device=latest.device)
@@ -85,15 +88,11 @@ class XCatNeighbors(XCatItemTable):
                 sums = torch.cat([sums, best[had // size]])[order]
         if self.config.format_version < REGRESSION_FROM:
             sums = sums.sqrt()
-        return (
-            distinct // size,
-            distinct % size,
-            float(self.config.neighbor_weight if weight is None else weight) * sums,
-        )
+        factor = self.weight(recent.discovers) if weight is None else float(weight)
+        return distinct // size, distinct % size, factor * sums
 
     def dense_bonus(self, recent: RecentEvents) -> torch.Tensor:
         """(queries, item rows) the bonuses of `bonus`, for exported graphs, where no shape depends on values."""
-        weight = self.config.discover_neighbor_weight if recent.discovers else None
         latest = recent.items[:, : self.config.neighbor_window]
         decay = float(self.config.neighbor_decay) ** torch.arange(latest.shape[1], device=latest.device)
         values = (self.similarities[latest] * decay[:, None]).clamp(min=0)
@@ -106,4 +105,4 @@ class XCatNeighbors(XCatItemTable):
             sums = torch.where(events > 0, best, sums)
         if self.config.format_version < REGRESSION_FROM:
             sums = sums.sqrt()
-        return float(self.config.neighbor_weight if weight is None else weight) * sums
+        return self.weight(recent.discovers) * sums

@@ -280,6 +280,16 @@ class XCatScoring(XCatPreTrainedModel):
             return self.candidates if self.config.candidate_attention else None
         return self.discover_candidates if own else None
 
+    def has_probabilities(self, discovers: bool) -> bool:
+        """Whether the softmax of the scores are probabilities: the trained scores, or those of a fitted re-ranker.
+
+        The item-to-item weight is chosen for the order of items, so with it alone the softmax is too sharp.
+
+        Args:
+            discovers: Whether only items that the history lacks are ranked.
+        """
+        return self.reranker(discovers) is not None or self.neighbors is None or not self.neighbors.weight(discovers)
+
     def candidate_count(self, first: FirstStage) -> int:
         """Number of best items that are re-ranked for these queries, by history or ask; 0 for none."""
         config, reranker = self.config, self.reranker(first.seen is not None)

@@ -224,7 +224,8 @@ class TargetRecommender(Snapshots):
                 found[user] = self._popular_groups(groups, k, filters) if basis == "popular" else _empty(groups)
             found[user].basis = basis if found[user] else "none"
             found[user].unknown_items = int(unknown[user])
-            found[user].notes = self._notes(found[user], len(requests.histories[user]), k, asked.notes(user, []))
+            of_query = asked.notes(user, [])
+            found[user].notes = self._notes(found[user], len(requests.histories[user]), k, filters, of_query)
         return [found[user] for user in range(len(bases))]
 
     def _item_scores(
@@ -304,7 +305,9 @@ class TargetRecommender(Snapshots):
         ]
         return TargetRecommendations(listed, groups.column)
 
-    def _notes(self, found: TargetRecommendations, events: int, k: int, of_query: Sequence[str]) -> list[str]:
+    def _notes(
+        self, found: TargetRecommendations, events: int, k: int, filters: Filters, of_query: Sequence[str]
+    ) -> list[str]:
         """Notes for a reader of one list."""
         notes = []
         if found.basis == "popular":
@@ -317,6 +320,13 @@ class TargetRecommender(Snapshots):
             notes.append(
                 f"number of values of {found.target} is {len(found):,} instead of {k:,}: no item of another value may "
                 f"be recommended{left}; give a smaller k, loosen the filters{remedy}"
+            )
+        if found.basis in ("history", "texts") and not self.ranker.model.model.has_probabilities(filters.exclude_seen):
+            notes.append(
+                "probabilities are too close to 0 and 1, and only their order holds: the model has no re-ranker for "
+                f"{'discovery' if filters.exclude_seen else 'next items'}, and the item-to-item weight was chosen for "
+                "the order alone; a fit with tune_lists=True and tune_second_stage=True fits a re-ranker, and uses it "
+                "if it pays"
             )
         return [*notes, *of_query]
 

@@ -170,11 +170,20 @@ def importances(study: Any) -> dict[str, float]:
     """
     import optuna
 
-    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
-    if len(ended) < 2 or len({trial.value for trial in ended}) < 2:
+    if importance_notes(study):
         return {}
     found = optuna.importance.get_param_importances(study, evaluator=optuna.importance.PedAnovaImportanceEvaluator())
     return {name: float(value) for name, value in found.items()}
+
+
+def importance_notes(study: Any) -> list[str]:
+    """Why a study has no importances and no plot of them, in a sentence; empty if it has."""
+    values = [trial.value for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+    if len(values) < 2:
+        return [f"no importances: they need at least 2 trials that ended, and {len(values)} did; give more trials"]
+    if len(set(values)) < 2:
+        return [f"no importances: all {len(values)} trials that ended have the metric {values[0]:.4f}; search more"]
+    return []
 
 
 def draw_plots(study: Any, path: Path, metric: str) -> list[Path]:

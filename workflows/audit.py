@@ -30,7 +30,7 @@ from ..ranking.rerankers.sampling import PlackettLuce
 from ..ranking.rerankers.words import rules_of_request
 from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
 from ..training.tasks.next_item import NEXT_ITEM
-from .audit_findings import Finding, strongest_findings
+from .audit_findings import Finding, strongest_findings, without_popularity_bias
 from .causal_audit import CausalAudit, causal_audit
 from .checkpoint_evaluation import CheckpointEvaluation, EvaluationData, evaluate_checkpoint
 from .fit_result import MODEL_NAME
@@ -55,6 +55,7 @@ class AuditResult:
         purposes: Audits of XCat and of popularity by purpose, "next" and "discover"; a purpose that no user has a
             target of is left out.
         findings: The strongest findings.
+        checked: Sentences on what was examined without a finding: popularity bias.
         data: Data of the evaluation.
         k: Length of the lists.
         draws: Lists drawn per user.
@@ -75,6 +76,7 @@ class AuditResult:
     causal: CausalAudit | None = None
     membership: Membership | None = None
     text_probes: tuple[TextProbe, ...] | None = None
+    checked: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         """The main measures as Markdown tables, and the findings."""
@@ -87,14 +89,15 @@ class AuditResult:
                 for name, one in audit.models.items()
             ]  # fmt: skip
             parts.append(f"{purpose} ({audit.num_users:,} users)\n\n{markdown_rows(columns, rows)}")
-        return "\n\n".join([*parts, *(f"{one.purpose}: {one.text} {one.remedy}" for one in self.findings)])
+        found = [f"{one.purpose}: {one.text} {one.remedy}" for one in self.findings]
+        return "\n\n".join([*parts, *found, *self.checked])
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON, as `audit.json` has it."""
         return {
             "k": self.k, "draws": self.draws, "temperature": self.temperature, "patience": PATIENCE,
             "short_head": SHORT_HEAD, "split": self.data.options.split, "notes": self.data.notes,
-            "findings": plain(self.findings), "purposes": plain(self.purposes),
+            "findings": plain(self.findings), "checked": self.checked, "purposes": plain(self.purposes),
             "causal": plain(self.causal), "membership": plain(self.membership),
             "text_probes": plain(self.text_probes),
         }  # fmt: skip
@@ -186,17 +189,19 @@ def audit(
     causes = (
         _with_rules(checkpoint, rules, k, lambda: causal_audit(checkpoint, judged.data, shop, k)) if causal else None
     )
-    findings = strongest_findings(purposes, k)
+    findings, checked = strongest_findings(purposes, k), without_popularity_bias(purposes)
     attacked = membership_audit(checkpoint, judged.data) if membership else None
     probes = None
     if text_probes:
         probes = _with_rules(checkpoint, rules, k, lambda: text_probe_audit(checkpoint, judged.data, k))
-    result = AuditResult(purposes, findings, judged.data, k, draws, temperature, folder, causes, attacked, probes)
+    result = AuditResult(
+        purposes, findings, judged.data, k, draws, temperature, folder, causes, attacked, probes, checked
+    )  # fmt: skip
     if folder is not None:
         _write(result, folder, shop.name)
     if place is not None:
         facts = {**_facts(result, shop.name), "Re-ranking rules": ", ".join(map(repr, rules)) or "none"}
-        write_audit_section(place, audit_card_section(purposes, k, facts, _sentences(result)))
+        write_audit_section(place, audit_card_section(purposes, k, facts, _sentences(result), checked))
     return result
 
 
@@ -264,7 +269,7 @@ def _write(result: AuditResult, folder: Path, name: str) -> None:
     notes += [causal.note] if causal is not None and causal.note else []
     page = audit_page(
         result.purposes, result.k, own=MODEL_NAME, title=f"Audit of XCat on {name}", facts=_facts(result, name),
-        findings=_sentences(result), notes=notes, history=history, promotions=promotions,
+        findings=_sentences(result), checked=result.checked, notes=notes, history=history, promotions=promotions,
     )  # fmt: skip
     for file, text in zip(AUDIT_FILES, (json.dumps(content, indent=1, ensure_ascii=False) + "\n", page), strict=True):
         (folder / file).write_text(text, encoding="utf-8", errors="replace")

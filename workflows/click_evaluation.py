@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..catalogue.interests import shop_interests
-from ..evaluation.click_evaluation import ClickReport, click_report
+from ..counting import counted
+from ..evaluation.click_evaluation import ClickReport, click_report, click_table
 from ..evaluation.click_floors import click_floors
 from ..evaluation.ranker_evaluation import RankingReport
 from ..model_cards.click_section import click_limits
@@ -21,9 +22,10 @@ from ..training.preparation.options import PreparationOptions
 from ..training.tasks.click import CLICK
 from ..training.tasks.next_item import NEXT_ITEM
 from .fit_result import MODEL_NAME, clicks_dict
+from .unknown_items import count_unknown_items
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClickEvaluation:
     """Metrics of click probabilities.
 
@@ -33,6 +35,8 @@ class ClickEvaluation:
         data: The labelled rows, as item indices of the checkpoint's catalogue.
         part: Name of the evaluated part.
         notes: Notes for readers of the metrics, in sentences.
+        unknown_items: With sampled negatives, numbers of targets, users and events with items that the checkpoint does
+            not have; empty for labelled impressions, whose `data.left_out` and `data.left_out_users` count them.
     """
 
     report: ClickReport
@@ -40,10 +44,20 @@ class ClickEvaluation:
     data: ClickData
     part: str
     notes: list[str] = field(default_factory=list)
+    unknown_items: dict[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """The metrics beside those of the floors, as a Markdown table, and the notes."""
+        table = click_table({MODEL_NAME: self.report, **self.baselines})
+        return "\n\n".join([f"{self.data.split}, {self.part}", table, *(f"note: {note}" for note in self.notes)])
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON: the checkpoint's metrics at the top level, those of the floors below."""
-        return {**clicks_dict({MODEL_NAME: self.report, **self.baselines}), "part": self.part, "notes": self.notes}
+        left_out = {"rows": self.data.left_out.get(self.part, 0), "users": self.data.left_out_users.get(self.part, 0)}
+        return {
+            **clicks_dict({MODEL_NAME: self.report, **self.baselines}), "part": self.part, "notes": self.notes,
+            "left_out": left_out, "unknown_items": self.unknown_items,
+        }  # fmt: skip
 
 
 def compare_clicks(recommender: XCatRecommender, data: ClickData, part: str) -> dict[str, ClickReport]:
@@ -63,14 +77,22 @@ def compare_clicks(recommender: XCatRecommender, data: ClickData, part: str) -> 
     }
 
 
-def left_out_notes(data: ClickData, part: str) -> list[str]:
-    """A sentence on the labelled items of a part that have no row, if there are any."""
-    if not data.left_out.get(part):
-        return []
-    return [
-        f"{data.left_out[part]:,} labelled items of {part} are left out: items that the catalogue lacks, with "
-        "fewer earlier events than min_history, or without enough negatives"
-    ]
+def label_notes(data: ClickData, part: str) -> list[str]:
+    """Notes on the labels: an empty column of clicks, and labelled items of a part that have no row.
+
+    Args:
+        data: The labelled rows.
+        part: "test" or "validation".
+    """
+    count, users = data.left_out.get(part, 0), data.left_out_users.get(part, 0)
+    if not count:
+        return list(data.notes)
+    if data.sampler is None:
+        why = f"the catalogue lacks them, or fewer than min_history={data.clicks.min_history} events are earlier"
+    else:
+        why = f"fewer than eval_negatives={data.clicks.eval_negatives} items can be {data.kind} negatives of them"
+    without = f", and {counted(users, 'user')} without other ones" if users else ""
+    return [*data.notes, f"left out of {part}: {counted(count, 'labelled item')}{without}; {why}"]
 
 
 def click_fit_notes(
@@ -83,7 +105,7 @@ def click_fit_notes(
         ranked: Ranking reports on the test split; empty if lists were not measured.
         data: The labelled rows.
     """
-    notes = left_out_notes(data, "test")
+    notes = label_notes(data, "test")
     notes += [f"the trained model on the test split. {limit}" for limit in click_limits(clicks, MODEL_NAME)]
     if ranked and data.sampler is None:
         report, lists = clicks[MODEL_NAME], ranked[MODEL_NAME]
@@ -124,20 +146,21 @@ def evaluate_clicks(
         shop, options, clicks, vocabulary=processor.catalogue, event_types=processor.event_types,
         cache_dir=options.cache_dir, context=ClickContext.from_dict(saved["context"]) if own else None,
     )  # fmt: skip
+    unknown = {} if data.sampler is None else count_unknown_items(data, recommender, part, options, notes)
     data.require(part)
     interests = shop_interests(shop, recommender.model, processor)
     if interests is not None:
         data.splits[part] = interests.added(data.splits[part])
     if data.kind != saved["kind"]:
         notes.append(f"labels are of the kind {data.kind}, and the checkpoint was trained with {saved['kind']} labels")
-    notes += left_out_notes(data, part)
+    notes += label_notes(data, part)
     if part == VALIDATION:
         notes.append(
             "evidence and calibration of clicks were fitted on the validation split of the training, so its metrics "
             "are slightly too good"
         )
     reports = compare_clicks(recommender, data, part)
-    return ClickEvaluation(reports.pop(MODEL_NAME), reports, data, part, notes)
+    return ClickEvaluation(reports.pop(MODEL_NAME), reports, data, part, notes, unknown)
 
 
 def evaluates_clicks(recommender: XCatRecommender, task: str | None, given: Mapping[str, Any]) -> bool:

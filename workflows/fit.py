@@ -23,6 +23,7 @@ from ..checkpoints.adapters import (
 from ..checkpoints.json_files import TRAINING_FOLDER
 from ..checkpoints.load import bare_model, note_catalogue
 from ..checkpoints.review import carry_decisions
+from ..evaluation.click_evaluation import ClickReport
 from ..evaluation.comparison import compare_with_baselines
 from ..evaluation.more_metrics import metric_names
 from ..evaluation.ranker_evaluation import RankingReport
@@ -142,11 +143,9 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     model = ranking_model(prepared, task.trained_model(bare_model(trained_model)))
     ranker = XCatRecommender(_as_loaded(trainer, prepared.model), prepared.processor) if task.ranks else None
     reports = {} if ranker is None else _compared(request, ranker, prepared, training, task, tell)
-    clicks = {}
-    if ranker is not None and isinstance(prepared.data, ClickData):
-        clicks = compare_clicks(ranker, prepared.data, "test")
-        for note in click_fit_notes(clicks, reports, prepared.data):
-            tell(f"note: {note}")
+    clicks, notes = _clicks(ranker, prepared, reports)
+    for note in notes:
+        tell(f"note: {note}")
     measured: Mapping[str, Any] = clicks or reports
     outcome = FitResult(
         model=model,
@@ -166,6 +165,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         arguments=trainer.args,
         card=card,
         clicks=clicks,
+        notes=[*prepared.notes, *notes],
     )
     if trainer.is_world_process_zero():
         if task.ranks:
@@ -207,7 +207,7 @@ def _compared(
         return {}
     folder = request.output / TRAINING_FOLDER / "card-baselines"
     compared = fit_baselines(request.card_baselines, prepared, training, folder, tell)
-    reports = compare_with_baselines(
+    return compare_with_baselines(
         {**compared, MODEL_NAME: recommender},
         prepared.splits["train"],
         test,
@@ -216,9 +216,18 @@ def _compared(
         validation=validation,
         metrics=metric_names(training.get("metrics", ())),
     )
-    for limit in overall_limits(reports, MODEL_NAME):
-        tell(f"note: the trained model on the test split. {limit}")
-    return reports
+
+
+def _clicks(
+    ranker: XCatRecommender | None, prepared: PreparedTraining, reports: Mapping[str, RankingReport]
+) -> tuple[dict[str, ClickReport], list[str]]:
+    """Click metrics on the test split, if the model predicts clicks, and notes on all metrics."""
+    limits = overall_limits(reports, MODEL_NAME) if reports else []
+    notes = [f"the trained model on the test split. {limit}" for limit in limits]
+    if ranker is None or not isinstance(prepared.data, ClickData):
+        return {}, notes
+    clicks = compare_clicks(ranker, prepared.data, "test")
+    return clicks, [*notes, *click_fit_notes(clicks, reports, prepared.data)]
 
 
 def _metrics(trainer: XCatTrainer, prepared: PreparedTraining) -> dict[str, float]:

@@ -65,6 +65,8 @@ class FitResult:
     """The trained model with its catalogue, if the task ranks items."""
     clicks: dict[str, ClickReport] = field(default_factory=dict)
     """Click metrics on the test split of the model and of the floors, if it predicts clicks."""
+    notes: list[str] = field(default_factory=list)
+    """Notes on the data and the metrics, in sentences, as they were told during the fit."""
 
     def __repr__(self) -> str:
         """The metrics on the test split beside those of the baselines, as Markdown tables, and the checkpoint."""
@@ -74,6 +76,7 @@ class FitResult:
             parts.append(ranking_table(self.reports, title))
         elif not self.clicks:
             parts.append(f"{title}: " + ", ".join(f"{name} {value:.4f}" for name, value in self.metrics.items()))
+        parts += [f"note: {note}" for note in self.notes]
         return "\n\n".join([*parts, f"trained in {self.train_seconds:.0f} s; checkpoint: {self.output}"])
 
     @property
@@ -114,6 +117,7 @@ class FitResult:
             "parameters": self.parameters[1],
             "unknown_tokens": dict(self.prepared.unknown_tokens),
             "query_sources": self._query_sources(),
+            "notes": self.notes,
         }
 
 

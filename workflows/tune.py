@@ -20,7 +20,7 @@ from ..training.arguments import XCatTrainingArguments
 from ..training.preparation.options import PreparationOptions
 from ..training.preparation.prepare import prepare_training
 from ..training.search_space import DEFAULT_SPACE, read_space, space_function
-from ..training.studies import draw_plots, importances, load_study, trial_table
+from ..training.studies import draw_plots, importance_notes, importances, load_study, trial_table
 from ..training.trainer import XCatTrainer
 from .fields import split_fields
 from .fit_request import FitRequest
@@ -48,10 +48,11 @@ class TuneResult:
         value: Their metric on the validation split.
         metric: Name of the metric.
         trials: All trials, as `training.studies.trial_table` gives them.
-        importances: Importance of each argument; they sum to 1. Empty if fewer than two trials ended.
+        importances: Importance of each argument; they sum to 1. Empty if fewer than two trials ended, or none differ.
         study: File of the study.
         plots: Files of the plots.
         fields: Given fields; `fit(data, **result.fields, **result.values)` trains with the best values.
+        notes: Why there are no importances, in a sentence; empty if there are.
     """
 
     values: dict[str, Any]
@@ -62,12 +63,14 @@ class TuneResult:
     study: Path
     plots: list[Path] = field(default_factory=list)
     fields: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to JSON, without `fields`."""
         return {
             "values": self.values, "value": self.value, "metric": self.metric, "importances": self.importances,
             "trials": self.trials, "study": str(self.study), "plots": [str(file) for file in self.plots],
+            "notes": self.notes,
         }  # fmt: skip
 
 
@@ -226,7 +229,7 @@ def tune_shop(
     return TuneResult(
         values=best.hyperparameters, value=best.objective, metric=metric, trials=trial_table(opened),
         importances=importances(opened), study=study, plots=draw_plots(opened, study, metric),
-        fields={**preparation, **config, **training},
+        fields={**preparation, **config, **training}, notes=importance_notes(opened),
     )  # fmt: skip
 
 

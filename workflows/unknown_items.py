@@ -49,9 +49,10 @@ def count_unknown_items(
     }
     parts = []
     if lost:
+        users = f", and with them {counts['users']:,} of {len(whole):,} users without another target"
         parts.append(
             f"{len(lost):,} of {len(targets):,} targets are such items, for example {lost[0]!r}, and are left out for "
-            "every model, so the metrics are too high"
+            f"every model{users if counts['users'] else ''}, so the metrics are too high"
         )
     if counts["history_events"]:
         parts.append(f"{counts['history_events']:,} of {len(history):,} events of the histories are read as unknown")

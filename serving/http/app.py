@@ -58,7 +58,7 @@ def create_app(engine: Engine) -> FastAPI:
 
     app = FastAPI(
         title="xcat-rec", version=__version__, description=_ABOUT, lifespan=lifespan, redirect_slashes=False,
-        docs_url=None, redoc_url=None,
+        openapi_url=None, docs_url=None, redoc_url=None,
     )  # fmt: skip
     if keys:
         app.openapi = partial(_with_keys, app)  # type: ignore[method-assign]

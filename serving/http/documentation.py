@@ -1,28 +1,32 @@
-"""The page `/docs`: Swagger UI, whose files come from an installed package and from no other host."""
+"""The description of the requests, and the page `/docs`: Swagger UI with files of an installed package."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 _FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")
 
 
 def documentation(title: str) -> APIRouter:
-    """The routes of the page and of its files.
+    """The routes of the description, the page and its files.
 
     Args:
         title: Title of the page.
 
     Returns:
-        A router with `/docs` and `/docs/FILE`, which are not part of the description.
+        A router with `/openapi.json`, `/docs` and `/docs/FILE`, which are not part of the description.
     """
     router, folder = APIRouter(include_in_schema=False), _folder()
+
+    @router.get("/openapi.json")
+    async def description(request: Request) -> Response:
+        return JSONResponse(request.app.openapi())
 
     @router.get("/docs")
     async def page() -> Response:

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...tokenization.extras import check_packages
@@ -46,6 +47,7 @@ def serve(
     chosen = ServeSettings.from_environment({}) if settings is None else settings
     with listening(chosen.host, chosen.port) as listener:
         host, port = listener.getsockname()[:2]
+        chosen = replace(chosen, port=port)  # the system chooses it for 0
 
         def ready() -> None:
             if started is not None:

@@ -99,6 +99,13 @@ CASES = {
     "prepare: below a file": (["prepare", "shop", "--output", "note.txt/x"], ["--output", "note.txt is not a folder"]),
     "prepare: output": (["prepare", "shop", "--output", "shop"], ["shop is not empty"]),
     "space: below a file": (["space", "ckpt", "note.txt/x"], ["note.txt is not a folder"]),
+    "index: kind": (
+        ["index", "ckpt", "--kind", "foo", "--output", "i"], ["'--kind': 'foo' is not one of 'exact', 'hnsw'"],
+    ),
+    "tune: trials": (["tune", "shop", "--trials", "foo"], ["'--trials': give a whole number"]),
+    "index: recall": (
+        ["index", "ckpt", "--recall", "foo", "--output", "i"], ["Invalid value for '--recall': give a number"],
+    ),
     "demo: below a file": (["demo", "--output", "note.txt/x"], ["--output note.txt/x", "is not a folder"]),
     "demo: epochs": (["demo", "--epochs", "0", "--output", "new"], ["--epochs"]),
 }  # fmt: skip

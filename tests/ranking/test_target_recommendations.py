@@ -61,10 +61,26 @@ def test_by_default_brands_of_the_history_are_left_out() -> None:
     codes, names = recommender().vocabulary.codes("brand")
     shares = item_shares(exclude_seen=True)
     assert found[0].probability == pytest.approx(float(shares[codes == names.index("brand 2")].sum()), abs=1e-5)
-    assert found.notes == [
+    others = [float(shares[codes == names.index(name)].sum()) for name in found.left_out]
+    assert min(others) > 0 and found[0].probability + sum(others) == pytest.approx(1, abs=1e-5), "others have the rest"
+    assert found.notes[:1] == [
         "number of values of brand is 1 instead of 5: no item of another value may be recommended, and 2 of the "
         "history are left out; give a smaller k, loosen the filters or give exclude_seen=False"
     ]
+
+
+def test_probabilities_of_scores_that_only_order_items_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep, config = Filters(exclude_seen=False), recommender().model.config
+    assert config.neighbor_weight > 0 and not config.candidate_attention, "no re-ranker is fitted to the weight"
+    found = [recommender().recommend_targets(HISTORY, "brand", 1, filters=filters) for filters in (None, keep)]
+    for purpose, one in zip(("discovery", "next items"), found, strict=True):
+        assert f"only their order holds: the model has no re-ranker for {purpose}, and the item" in one.notes[-1]
+    monkeypatch.setattr(config, "discover_neighbor_weight", 0.0)
+    assert not recommender().recommend_targets(HISTORY, "brand", 1).notes
+    assert recommender().recommend_targets(HISTORY, "brand", 1, filters=keep).notes == found[1].notes
+    monkeypatch.setattr(config, "candidate_attention", True)
+    assert not recommender().recommend_targets(HISTORY, "brand", 1, filters=keep).notes
+    assert not recommender().recommend_targets([], "brand", 1, filters=keep).notes[1:], "popular values are shares"
 
 
 def test_an_item_of_several_campaigns_counts_in_each() -> None:

@@ -14,6 +14,7 @@ from xcat_rec.training.search_space import read_space, space_function
 from xcat_rec.training.studies import (
     draw_plots,
     finished,
+    importance_notes,
     importances,
     load_study,
     one_search,
@@ -114,12 +115,21 @@ def test_importances_and_plots(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     study = open_study(path, "maximize")
     assert importances(study) == {}
+    assert importance_notes(study)[0].endswith("at least 2 trials that ended, and 0 did; give more trials")
     study.optimize(of_rate, n_trials=25)
     found = importances(study)
     assert list(found) == ["rate", "decay"], "the rate changes the value ten times as much"
-    assert sum(found.values()) == pytest.approx(1)
+    assert sum(found.values()) == pytest.approx(1) and not importance_notes(study)
     files = draw_plots(study, path, "ndcg@10")
     assert [file.name for file in files] == ["study-history.png", "study-importance.png"]
     assert all(file.read_bytes()[:4] == b"\x89PNG" for file in files)
     with sqlite3.connect(path) as content:
         assert content.execute("select count(*) from trial_values").fetchone() == (25,)
+
+
+def test_trials_with_one_metric_have_no_importances(tmp_path: Path) -> None:
+    study = open_study(tmp_path / "study.db", "maximize")
+    study.optimize(lambda trial: 0.5 + 0 * trial.suggest_float("rate", 0, 1), n_trials=2)
+    assert importances(study) == {}
+    assert importance_notes(study) == ["no importances: all 2 trials that ended have the metric 0.5000; search more"]
+    assert [file.name for file in draw_plots(study, tmp_path / "study.db", "ndcg@10")] == ["study-history.png"]

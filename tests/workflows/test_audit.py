@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,11 +13,13 @@ import pytest
 
 import xcat_rec
 from xcat_rec.evaluation.audits.exposure import audit_popularity
+from xcat_rec.evaluation.audits.model_audit import PurposeAudit
 from xcat_rec.evaluation.audits.popularity import tail_per_user
 from xcat_rec.evaluation.audits.promotions import promotion_effects
 from xcat_rec.model_cards.audit_card import BEGIN, END
 from xcat_rec.model_cards.causal_section import promotions_section
 from xcat_rec.workflows import text_probe_audit
+from xcat_rec.workflows.audit_findings import strongest_findings, without_popularity_bias
 from xcat_rec.workflows.checkpoint_evaluation import evaluation_data
 from xcat_rec.workflows.membership_audit import _losses, _without_last
 
@@ -72,6 +75,24 @@ def test_lists_and_users_are_those_of_the_evaluation(places: tuple[Path, Path]) 
     assert arps[0] < arps[1] and discounted.purposes["next"].models["XCat"].drawn is None
     assert found.findings and all(one.text.endswith(".") and one.remedy for one in found.findings)
     assert [one.size for one in found.findings] == sorted((one.size for one in found.findings), reverse=True)
+    _check_both_purposes(found.purposes["next"])
+    assert found.checked == without_popularity_bias(found.purposes)
+
+
+def _check_both_purposes(audited: PurposeAudit) -> None:
+    """A finding of both purposes is one, and lists without popularity bias are said to have none."""
+    alone, both = strongest_findings({"next": audited}, 10, 99), {"next": audited, "discover": audited}
+    joined = strongest_findings(both, 10, 99)
+    assert len(joined) == len(alone) > 1
+    assert all(one.text.count("The same holds for lists of new items: ") == 1 for one in joined)
+    assert all(one.text.startswith(other.text) for one, other in zip(joined, alone, strict=True))
+    biased = replace(audited, history_tail=replace(audited.history_tail, mean=1.0, low=1.0, high=1.0))
+    even = replace(audited, history_tail=replace(audited.history_tail, mean=0.0, low=0.0, high=0.0))
+    assert any("fewer long-tail items" in one.text for one in strongest_findings({"next": biased}, 10, 99))
+    assert without_popularity_bias({"next": biased}) == []
+    (sentence,) = without_popularity_bias({"next": even, "discover": even})
+    assert sentence.startswith("No popularity bias was found: long-tail items are ")
+    assert sentence.count("of lists of") == 2 and sentence.endswith("0.0% of histories.")
 
 
 def test_membership_inference_compares_losses_of_the_training_with_held_out_ones(

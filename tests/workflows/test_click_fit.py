@@ -18,7 +18,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.training.tasks import ClickTask
 
 from ..cli.commands import refused, run
-from ..tiny_shop import QUICK, SMALL, items_table, save_text_encoder, write_shop
+from ..tiny_shop import QUICK, SMALL, events_table, items_table, save_text_encoder, write_shop
 from ..training.tasks.test_click import impressions
 
 HISTORY, SHOWN = ["item-01", "item-08"], ["item-15", "item-16", "item-30"]
@@ -112,7 +112,9 @@ def test_evaluations_know_the_task_of_the_checkpoint(
     data, _ = places
     found = xcat_rec.evaluate(fitted.output, data)
     assert found.report.metrics == fitted.metrics and set(found.baselines) == FLOORS
-    assert found.report.kind == "category" and [note[:20] for note in found.notes] == ["3 labelled items of "]
+    assert found.report.kind == "category" and [note[:21] for note in found.notes] == ["left out of test: 3 l"]
+    assert found.notes[0].endswith("other ones; fewer than eval_negatives=2 items can be category negatives of them")
+    assert "| XCat |" in repr(found) and repr(found).endswith(f"note: {found.notes[0]}")
     other = xcat_rec.evaluate(fitted.output, data, negatives="uniform", eval_negatives=1, part="validation")
     assert other.report.kind == "uniform" and other.report.num_rows == 2 * other.report.num_positives
     assert len(other.notes) == 2 and "slightly too good" in other.notes[1]
@@ -132,6 +134,25 @@ def test_evaluations_know_the_task_of_the_checkpoint(
     refused([*command, "-k", "5"], capsys, ["-k is for ranked lists", "--task next-item"])
     refused([*command, "--explore", "balanced"], capsys, ["--explore is for ranked lists", "--task next-item"])
     refused([*command, "--task", "ranks"], capsys, ["--task is 'ranks'; give click or next-item"])
+
+
+def test_users_of_another_shop_without_a_known_target_are_counted(
+    fitted: xcat_rec.FitResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = pl.col("item_id")
+    other = pl.when(name < "item-10").then(pl.lit("other-") + name).otherwise(name).alias("item_id")
+    log = events_table(30)
+    for part, table in (("items", items_table()), ("events", log)):
+        table.with_columns(other).write_csv(tmp_path / f"{part}.csv")
+    last = log.group_by("user_id").agg(name.last())
+    lost = last.filter(name < "item-10").height
+    found = xcat_rec.evaluate(fitted.output, tmp_path)
+    assert (found.unknown_items["users"], found.unknown_items["all_users"]) == (lost, 30) and 0 < lost < 30
+    left = found.to_dict()["left_out"]
+    assert found.report.num_users == 30 - lost - left["users"] and left == {"rows": left["users"], "users": 1}
+    assert f"and with them {lost} of 30 users without another target" in found.notes[0]
+    told = run(["evaluate", str(fitted.output), str(tmp_path), "--json"], capsys)
+    assert told["unknown_items"] == found.unknown_items and told["left_out"] == left
 
 
 def test_the_command_trains_the_same_model(
@@ -169,10 +190,14 @@ def test_items_that_are_added_later_can_be_shown(fitted: xcat_rec.FitResult, tmp
 
 def test_clicks_alone_and_from_a_base(fitted: xcat_rec.FitResult, places: tuple[str, str], tmp_path: Path) -> None:
     data, encoder = places
+    log, told = events_table().with_columns(clicked=pl.lit(None, pl.Boolean)), []
     alone = xcat_rec.fit(
-        data, tmp_path / "alone", task=ClickTask(), next_item_weight=0, pairwise_weight=0.5, card=None,
-        **fields(encoder, 2),
+        {"items": items_table(), "events": log}, tmp_path / "alone", task=ClickTask(), next_item_weight=0,
+        pairwise_weight=0.5, card=None, tell=told.append, **fields(encoder, 2),
     )  # fmt: skip
+    (note,) = (note for note in alone.notes if "column clicked" in note)
+    assert f"all {log.height} values are empty, so negatives are sampled (uniform)" in note
+    assert f"note: {note}" in told and note in repr(alone) and note in alone.to_dict()["notes"]
     assert alone.reports == {} and alone.clicks["XCat"].kind == "uniform" and alone.to_dict()["next_item"] is None
     quick = {**QUICK, "num_train_epochs": 1}
     ranked = xcat_rec.fit(data, tmp_path / "ranked", base=str(fitted.output), card=None, **quick)

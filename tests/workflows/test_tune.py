@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 import xcat_rec
+from xcat_rec.cli.app import main
 from xcat_rec.training.tasks.next_item import NextItemTask
 from xcat_rec.workflows.tune import check_tuning
 
-from ..cli.commands import refused, run
+from ..cli.commands import refused
 from ..fresh_processes import run_program
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, write_shop
 
@@ -79,12 +80,23 @@ def test_the_command_prints_the_best_values_and_the_command_to_train(
     tuned: list[Any] = []  # a trial has its metric after its last epoch, and its model is not kept
     monkeypatch.setattr(NextItemTask, "tune", lambda *given: tuned.append(given))
     options = [f"--{name.replace('_', '-')}={_text(value)}" for name, value in FIELDS.items() if name != "metric_ks"]
-    command = ["tune", str(places[0]), "--study", str(tmp_path / "s.db"), "--trials", "1", "--text-encoder", places[1],
+    folder = places[0]
+    tables = ["--items", f"{folder}/items.csv", "--events", f"{folder}/events.csv"]
+    command = ["tune", *tables, "--study", str(tmp_path / "s.db"), "--trials", "1", "--text-encoder", places[1],
                "--space", "learning_rate=1e-3..1e-2:log", *options, "--json"]  # fmt: skip
-    found = run(command, capsys)
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    shown = capsys.readouterr()
+    found = json.loads(shown.out.splitlines()[-1])
+    assert not stop.value.code
     assert list(found["values"]) == ["learning_rate"] and not tuned
     assert [trial["state"] for trial in found["trials"]] == ["complete"]
     assert found["importances"] == {} and found["plots"] == [str(tmp_path / "s-history.png")]
+    (note,) = found["notes"]
+    assert note in " ".join(shown.err.split()) and "and 1 did" in note
+    last = shown.err[shown.err.index("to train with the best values:") :].split()
+    assert last[6:14] == ["xcat", "fit", "--output", "checkpoint", *tables]
+    assert last[last.index("--text-encoder") + 1] == places[1] and "--study" not in last
 
 
 def _text(value: Any) -> str:

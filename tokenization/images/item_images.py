@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..tables.values import columns_with_values
 from ..text.embedding_cache import cache_folder, cached_states
 from .decoding import decode_image
 from .fetching import ImageError, ImageFetcher, is_address
@@ -109,7 +110,8 @@ def check_image_column(items: pl.DataFrame, column: str) -> None:
         ValueError: If it does.
     """
     if column not in items.columns:
-        raise ValueError(f"images is {column!r}, which is not a column of the items table; it has {items.columns}")
+        known = ", ".join(columns_with_values(items))
+        raise ValueError(f"images is {column!r}, which is not a column of the items table; it has {known}")
 
 
 def read_item_images(

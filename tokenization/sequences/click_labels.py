@@ -96,6 +96,23 @@ def labels_from(events: pl.DataFrame, options: ClickOptions) -> str:
     return IMPRESSIONS if _has_clicks(events) or _shown_types(events, options) else EVENTS
 
 
+def empty_clicks(events: pl.DataFrame, column: str, options: ClickOptions) -> list[str]:
+    """A note that negatives are sampled because the column of clicks has no value; empty for other tables.
+
+    Args:
+        events: Events of `ShopTables`.
+        column: Name of the column of clicks in the user's table.
+        options: Labels to make.
+    """
+    if options.labels != AUTO or CLICKED not in events.columns or _has_clicks(events):
+        return []
+    return [
+        f"events, column {column}: all {events.height:,} values are empty, so negatives are sampled "
+        f"({options.negatives}); write 1 for impressions with a click and 0 for those without, or give "
+        "labels='events' if there are no impressions"
+    ]
+
+
 def label_events(events: pl.DataFrame, options: ClickOptions) -> Labels:
     """Label impressions or ratings.
 
@@ -119,8 +136,11 @@ def label_events(events: pl.DataFrame, options: ClickOptions) -> Labels:
         shown = _shown_types(events, options)
         if not shown:
             kinds = ", ".join(sorted(events["event_type"].unique().to_list()))
+            lacking = f"there is no column {CLICKED}"
+            if CLICKED in events.columns:
+                lacking = f"all {events.height:,} values of the column {CLICKED} are empty"
             raise ValueError(
-                f"events: there is no column {CLICKED}, and no event type of impressions among {kinds}; give shown= "
+                f"events: {lacking}, and no event type of impressions among {kinds}; give shown= "
                 f"with these types, map a column with columns={{'{CLICKED}': 'NAME'}}, or use labels='events'"
             )
         types = events["event_type"].unique().sort().to_list()

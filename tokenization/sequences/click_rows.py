@@ -16,7 +16,7 @@ from ..text.item_text import DEFAULT_TEXT_FIELDS
 from ..text.vocabulary_texts import text_vocabulary
 from ..vocabulary import ItemVocabulary
 from .click_context import ClickContext
-from .click_labels import labels_from
+from .click_labels import empty_clicks, labels_from
 from .click_options import CLICKS, EVENTS, ClickOptions, plain_options
 from .event_options import EventOptions, select_events
 from .impression_rows import impression_rows
@@ -46,6 +46,8 @@ class ClickData(SplitData):
         train_rate: Share of positives that a model is trained on.
         left_out: Impressions or targets without a place, by part: with fewer earlier events than `min_history`, with
             an unknown item, or with too few possible negatives.
+        left_out_users: Users without a row in a part, because all their impressions or targets are left out.
+        notes: Notes on the labels, in sentences.
     """
 
     clicks: ClickOptions = field(default_factory=ClickOptions)
@@ -55,6 +57,8 @@ class ClickData(SplitData):
     true_rate: float = 0.5
     train_rate: float = 0.5
     left_out: dict[str, int] = field(default_factory=dict)
+    left_out_users: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def kept_rate(self) -> float | None:
@@ -135,12 +139,11 @@ def split_clicks(
     log = shop.log("labels for click prediction are made from all columns of the events")
     options = replace(options, split=default_click_split(shop, options.split, clicks))
     if labels_from(log, clicks) == EVENTS:
-        return _sampled(
-            shop.split(
-                options, vocabulary=vocabulary, event_types=event_types, text_fields=text_fields, cache_dir=cache_dir
-            ),
-            clicks,
+        rows_of_targets = shop.split(
+            options, vocabulary=vocabulary, event_types=event_types, text_fields=text_fields, cache_dir=cache_dir
         )
+        column = shop.columns.of_table((), "events").clicked
+        return _sampled(rows_of_targets, clicks, empty_clicks(log, column, clicks))
     if options.cold_items:
         raise ValueError("cold_items works with sampled negatives only; give 0, or labels='events'")
     if clicks.negatives != UNIFORM:
@@ -155,11 +158,11 @@ def split_clicks(
     return ClickData(
         rows, made.event_types, made.splits, replace(options, split=made.split), shop, selected, clicks=clicks,
         kind=made.kind, context=made.context, true_rate=made.true_rate, train_rate=made.train_rate,
-        left_out=made.left_out,
+        left_out=made.left_out, left_out_users=made.left_out_users,
     )  # fmt: skip
 
 
-def _sampled(data: SplitData, clicks: ClickOptions) -> ClickData:
+def _sampled(data: SplitData, clicks: ClickOptions, notes: list[str]) -> ClickData:
     """Split events with sampled negatives in validation and test."""
     if clicks.dense or clicks.categorical:
         raise ValueError(
@@ -167,9 +170,9 @@ def _sampled(data: SplitData, clicks: ClickOptions) -> ClickData:
         )
     sampler = sampler_of(data, clicks.negatives)
     with stage("drawing negatives"):
-        splits, left_out = with_eval_negatives(data, sampler, clicks.eval_negatives, clicks.seed)
+        splits, left_out, users = with_eval_negatives(data, sampler, clicks.eval_negatives, clicks.seed)
     return ClickData(
         data.vocabulary, data.event_types, splits, data.options, data.shop, data.selected, clicks=clicks,
         kind=clicks.negatives, sampler=sampler, true_rate=1 / (1 + clicks.eval_negatives),
-        train_rate=1 / (1 + clicks.train_negatives), left_out=left_out,
+        train_rate=1 / (1 + clicks.train_negatives), left_out=left_out, left_out_users=users, notes=notes,
     )  # fmt: skip

@@ -37,6 +37,7 @@ class ImpressionRows:
     true_rate: float
     train_rate: float
     left_out: dict[str, int]
+    left_out_users: dict[str, int]
 
 
 def impression_rows(
@@ -80,7 +81,7 @@ def impression_rows(
         "shown_timestamps": coded["timestamps"], "part": part, **_counts(timeline, coded, in_history & train),
     }).filter(pl.col("shown_labels").is_not_null() & (pl.col("part") >= 0))  # fmt: skip
     kept = frame.filter((pl.col("shown_items") >= NUM_SPECIAL_ROWS) & (pl.col("shown_after") >= clicks.min_history))
-    _check_parts(kept, labels, split)
+    _check_parts(frame, kept, labels, split)
     of_train = kept.filter(pl.col("part") == 0)
     context = _context(selected.events, of_train, clicks) if context is None else context
     thinned = _thinned(of_train, clicks)
@@ -92,6 +93,7 @@ def impression_rows(
     return ImpressionRows(
         splits, split.name, list(event_types), labels.kind, context, _rate(of_train), _rate(thinned),
         {name: _height(frame, n) - _height(kept, n) for n, name in enumerate(PARTS)},
+        {name: _users(frame, n) - _users(kept, n) for n, name in enumerate(PARTS)},
     )  # fmt: skip
 
 
@@ -123,21 +125,27 @@ def _counts(timeline: Timeline, coded: pl.DataFrame, chosen: np.ndarray) -> dict
     return {"shown_counts": np.searchsorted(keys, first + moment) - np.searchsorted(keys, first)}
 
 
-def _check_parts(shown: pl.DataFrame, labels: Labels, split: Split) -> None:
+def _check_parts(all_shown: pl.DataFrame, shown: pl.DataFrame, labels: Labels, split: Split) -> None:
     """Refuse a part without impressions, or with one label only."""
+    unknown = all_shown.filter(pl.col("shown_items") < NUM_SPECIAL_ROWS).height
+    lacking = f" ({unknown} are of items that the catalogue lacks)" if unknown else ""
     for number, name in enumerate(PARTS):
         found = shown.filter(pl.col("part") == number)["shown_labels"]
         positives = int(found.sum())
         if found.is_empty() or positives in (0, len(found)):
             what = f"{positives} positives among {len(found)} {labels.kind}s with earlier events"
             raise ValueError(
-                f"events: the split {split.name!r} leaves {what} in {name}, of {labels.label.count()} in all; a part "
-                "needs both labels: give more events, another split=, or a smaller min_history="
+                f"events: the split {split.name!r} leaves {what} in {name}, of {labels.label.count()} in all"
+                f"{lacking}; a part needs both labels: give more events, another split=, or a smaller min_history="
             )
 
 
 def _height(shown: pl.DataFrame, part: int) -> int:
     return shown.filter(pl.col("part") == part).height
+
+
+def _users(shown: pl.DataFrame, part: int) -> int:
+    return shown.filter(pl.col("part") == part)["user"].n_unique()
 
 
 def _rate(shown: pl.DataFrame) -> float:

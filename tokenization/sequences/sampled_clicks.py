@@ -11,7 +11,7 @@ import polars as pl
 from ..tables.event_roles import ROLES, TARGET
 from ..vocabulary import NUM_SPECIAL_ROWS, PAD_ROW
 from .build import target_items
-from .negatives import NegativeSampler
+from .negatives import UNIFORM, NegativeSampler
 from .shown import add_shown, flat_lists
 from .split_data import SplitData
 
@@ -56,7 +56,7 @@ def with_negatives(
 
 def with_eval_negatives(
     data: SplitData, sampler: NegativeSampler, count: int, seed: int
-) -> tuple[datasets.DatasetDict, dict[str, int]]:
+) -> tuple[datasets.DatasetDict, dict[str, int], dict[str, int]]:
     """Validation and test rows with each target as a positive, followed by its negatives.
 
     Args:
@@ -66,12 +66,13 @@ def with_eval_negatives(
         seed: Seed of the draw.
 
     Returns:
-        The splits, and the number of targets by part that have too few possible negatives and were left out.
+        The splits; the number of targets by part that have too few possible negatives and were left out; and the
+        number of users by part without another target.
 
     Raises:
         ValueError: If no target of a part is left.
     """
-    splits, left_out = datasets.DatasetDict(data.splits), {}
+    splits, left_out, left_out_users = datasets.DatasetDict(data.splits), {}, {}
     log = data.selected.events.select(
         "user_id", item=pl.Series(data.vocabulary.encode(data.selected.events["item_id"].to_arrow()))
     )
@@ -85,13 +86,15 @@ def with_eval_negatives(
         after = flat_lists(rows, "items")[0][owners]
         splits[part], kept = _with_draws(rows, owners, targets, after, seen, sampler, count, (seed, number))
         left_out[part] = len(targets) - kept
+        left_out_users[part] = int(((lengths > 0) & (flat_lists(splits[part], "shown_items")[0] == 0)).sum())
         if len(targets) and not kept:
+            other = "" if sampler.kind == UNIFORM else ", or negatives='uniform'"
             raise ValueError(
-                f"none of {len(targets)} targets of {part} has {count} possible negatives of the kind "
-                f"{sampler.kind!r} among {sampler.num_rows - NUM_SPECIAL_ROWS} items; give fewer eval_negatives, or "
-                "negatives='uniform'"
+                f"eval_negatives is {count}, and none of {len(targets)} targets of {part} has so many possible "
+                f"negatives of the kind {sampler.kind!r} among {sampler.num_rows - NUM_SPECIAL_ROWS} items; give "
+                f"fewer{other}"
             )
-    return splits, left_out
+    return splits, left_out, left_out_users
 
 
 def _with_draws(

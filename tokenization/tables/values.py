@@ -234,3 +234,13 @@ def read_flags(column: pl.Series) -> tuple[pl.Series, pl.Series]:
 def where(keep: pl.Series, values: pl.Series) -> pl.Series:
     """The values where `keep` is true, null elsewhere."""
     return pl.select(pl.when(keep).then(values).otherwise(None)).to_series().rename(values.name)
+
+
+def columns_with_values(table: pl.DataFrame) -> list[str]:
+    """Columns with a value; validated tables also have those of the schema that the user's table lacks.
+
+    Example:
+        >>> columns_with_values(pl.DataFrame({"title": ["tent", None], "brand": [None, None]}))
+        ['title']
+    """
+    return [name for name in table.columns if table[name].null_count() < table.height]

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from ..tables.values import read_texts
+from ..tables.values import columns_with_values, read_texts
 from .cleaning import clean_text
 
 DEFAULT_TEXT_FIELDS = ("title", "brand", "category")
@@ -125,7 +125,8 @@ def check_text_fields(items: pl.DataFrame, fields: Sequence[str]) -> None:
     """
     missing = [name for name in fields if name not in items.columns]
     if missing:
-        raise ValueError(f"items has no column {missing[0]!r} for its text; it has {', '.join(items.columns)}")
+        known = ", ".join(columns_with_values(items))
+        raise ValueError(f"items has no column {missing[0]!r} for its text; it has {known}")
 
 
 def item_texts(items: pl.DataFrame, fields: Sequence[str] = DEFAULT_TEXT_FIELDS) -> list[str]:

@@ -92,3 +92,10 @@ def test_the_key_is_documented_where_it_is_asked_for(checkpoint: Path, tmp_path:
     assert described["security"] == [{"key": []}] and described["paths"]["/health/live"]["get"]["security"] == []
     assert described["components"]["securitySchemes"]["key"]["name"] == "X-API-Key"
     assert "canary" not in json.dumps(described)
+
+
+def test_the_description_is_counted_by_its_route(client: TestClient) -> None:
+    client.get("/openapi.json")
+    lines = client.get("/metrics").text.splitlines()
+    assert any(line.startswith('xcat_requests_total{route="/openapi.json",status="2xx"}') for line in lines)
+    assert not any('route="unknown",status="2xx"' in line for line in lines)

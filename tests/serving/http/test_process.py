@@ -66,9 +66,10 @@ def test_acknowledged_events_survive_a_kill_and_the_service_ends_when_asked(chec
     status, found = server.ask("/recommend", {"user_id": "anna", "k": 3})
     assert status == 200 and found["basis"] == "history"
     assert server.ask("/health/ready") == (200, {"status": "ready"})
+    assert server.ask("/info")[1]["settings"]["port"] == int(server.url.rpartition(":")[2])
     assert server.stop() == 0
     lines = server.log_lines()
-    assert [line["route"] for line in lines] == ["/users/{user_id}", "/recommend", "/health/ready"]
+    assert [line["route"] for line in lines] == ["/users/{user_id}", "/recommend", "/health/ready", "/info"]
     assert "anna" not in str(lines) and all(line["status"] == 200 for line in lines)
 
 

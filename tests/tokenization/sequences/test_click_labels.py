@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xcat_rec.tokenization.sequences.click_labels import label_events, label_impressions, labels_from
+from xcat_rec.tokenization.sequences.click_labels import empty_clicks, label_events, label_impressions, labels_from
 from xcat_rec.tokenization.sequences.click_options import ClickOptions
 from xcat_rec.tokenization.tables.schema import validate_tables
 
@@ -66,7 +66,11 @@ def test_labels_are_found_by_the_column_or_the_names_of_types() -> None:
     [
         ([True, True], {}, "all 2 impressions are positive"),
         ([False, False], {}, "none of 2 impressions is positive .column clicked., so there are no clicks"),
-        ([None, None], {"labels": "impressions"}, "no event type of impressions among view"),
+        (
+            [None, None],
+            {"labels": "impressions"},
+            "all 2 values of the column clicked are empty, and no event type of impressions among view",
+        ),
         ([None, None], {"min_rating": 9}, "none of 2 ratings is positive .min_rating=9; the ratings are 1.0 to 2.0"),
     ],
 )
@@ -77,6 +81,17 @@ def test_tables_without_both_labels_are_refused(
     log = log.with_columns(clicked=pl.Series(clicked, dtype=pl.Boolean), rating=pl.Series([1.0, 2.0]))
     with pytest.raises(ValueError, match=message):
         label_events(log, ClickOptions(**options))
+
+
+def test_an_empty_column_of_clicks_is_noted_where_negatives_are_sampled_for_it() -> None:
+    log = log_of([("u", "a", 1, "view"), ("u", "b", 2, "view")])
+    empty = log.with_columns(clicked=pl.lit(None, pl.Boolean))
+    (note,) = empty_clicks(empty, "is_click", ClickOptions(negatives="popularity"))
+    wanted = "events, column is_click: all 2 values are empty, so negatives are sampled (popularity); write 1 for"
+    assert note.startswith(wanted)
+    assert not empty_clicks(log, "clicked", ClickOptions())
+    assert not empty_clicks(empty, "clicked", ClickOptions(labels="events"))
+    assert not empty_clicks(empty.with_columns(clicked=pl.Series([None, True])), "clicked", ClickOptions())
 
 
 @pytest.mark.parametrize(
