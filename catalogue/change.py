@@ -65,7 +65,7 @@ def change_catalogue(
     * Items missing from the new catalogue are removed.
     * New items and changed texts are checked by the content policy, if the processor has one.
     * If the base was trained on less than half of the new catalogue, the re-rankers are turned off, because they were
-      fitted to other counts and item-to-item weights.
+      fitted to other counts and item-to-item weights. The weights of heads of targets are then 0.
     * If the base was trained on less than a tenth, the item-to-item weights and their weight in the score come from
       texts alone (`fill_neighbors_from_text`).
 
@@ -114,6 +114,7 @@ def change_catalogue(
     if 2 * known < config.num_items:
         config.candidate_attention, config.discover_candidate_attention = False, None
         config.discover_trends = False
+        config.target_head_weights = dict.fromkeys(config.target_head_weights or {}, [0.0, 0.0])
     place_categories(model, vocabulary)
     if _MOSTLY_UNSEEN * known >= config.num_items or not fill_neighbors_from_text(model):
         complete_added_items(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))

@@ -15,12 +15,14 @@ from ..modeling_baselines.popularity import (
     RepeatPurchaseConfig,
     RepeatPurchaseModel,
 )
+from ..modeling_xcat.target_heads_xcat import TargetHead
 from ..tokenization.item_groups import ItemGroups
 from ..tokenization.progress import stage
 from ..tokenization.sequences.build import target_histories
 from ..tokenization.vocabulary import ItemVocabulary
-from .baseline_names import ITEM_KNN, POPULARITY, POPULARITY_RECENT, REPEAT_PURCHASE
-from .group_ranking import SummedItems, group_baselines, group_rows, trained_groups
+from .baseline_names import HEAD, ITEM_KNN, POPULARITY, POPULARITY_RECENT, REPEAT_PURCHASE, SUMMED_ITEMS
+from .group_ranking import SummedItems, group_baselines, group_rows, item_rows, trained_groups
+from .head_ranking import HeadRanker, States
 from .ranker_evaluation import Ranker, RankingReport, evaluate_ranker
 from .recent_popularity import fit_recent_popularity
 from .recommendation_ranking.ranking_metrics import DEFAULT_KS, METRIC_NAMES
@@ -74,6 +76,8 @@ def compare_groups(
     test: Dataset,
     groups: ItemGroups,
     *,
+    head: TargetHead | None = None,
+    states: States | None = None,
     ks: Sequence[int] = DEFAULT_KS,
     metrics: Sequence[str] = METRIC_NAMES,
     progress: bool = True,
@@ -88,13 +92,15 @@ def compare_groups(
         train: Training split; the baselines count its target events.
         test: The split to rank.
         groups: The groups of the items.
+        head: Head of the groups, whose weights add it to the sums of every ranker; None for sums alone.
+        states: From rows of items to the (users, hidden) states that the head reads.
         ks: Cut-offs.
         metrics: Names of metrics in `METRICS`.
         progress: Whether to report progress (`show_progress`).
 
     Returns:
         Reports by name, the baselines first: popularity, repeat-purchase (the user's most frequent groups), and
-        transitions.
+        transitions; with a head also summed items (`SUMMED_ITEMS`) and the head alone (`HEAD`).
 
     Raises:
         ValueError: If no target belongs to a group.
@@ -107,11 +113,24 @@ def compare_groups(
         )
     with stage("fitting the baselines", shown=progress):
         baselines = group_baselines(train, groups)
-    models = {**baselines, **{name: SummedItems(ranker, groups, test) for name, ranker in rankers.items()}}
+    models: dict[str, Ranker] = {**baselines}
+    for name, ranker in rankers.items():
+        summed = SummedItems(ranker, groups, test)
+        models |= {name: summed} if head is None or states is None else _with_head(name, summed, head, states, test)
     return _evaluated(
         models, rows, groups.vocabulary(), trained=trained_groups(train, groups), ks=ks, metrics=metrics,
         progress=progress,
     )  # fmt: skip
+
+
+def _with_head(name: str, summed: SummedItems, head: TargetHead, states: States, test: Dataset) -> dict[str, Ranker]:
+    """Summed items, the head, and both with the weights of the head."""
+
+    def of_groups(rows: list[dict[str, Any]]) -> Any:
+        return states(item_rows(test, rows))
+
+    both = HeadRanker(head, of_groups, summed, head.weights)
+    return {SUMMED_ITEMS: summed, HEAD: HeadRanker(head, of_groups), name: both}
 
 
 def _evaluated(

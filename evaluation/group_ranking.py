@@ -59,6 +59,17 @@ def group_rows(dataset: Dataset, groups: ItemGroups) -> Dataset:
     return Dataset.from_dict(rows, features=features)
 
 
+def item_rows(dataset: Dataset, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of items that rows of groups were made from.
+
+    Args:
+        dataset: The rows of items that `group_rows` was given.
+        rows: Some rows of its result.
+    """
+    columns = dataset.with_format(None)[[row["row"] for row in rows]]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
 class SummedItems:
     """Ranks groups by the model's distribution over items, summed per group (`ItemGroups.probabilities`).
 
@@ -73,17 +84,13 @@ class SummedItems:
 
     def score_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
         """(users, groups) logarithms of probabilities, for rows of `group_rows`."""
-        return self._logarithms(torch.as_tensor(self._ranker.score_rows(self._items_of(rows))))
+        return self._logarithms(torch.as_tensor(self._ranker.score_rows(item_rows(self._rows, rows))))
 
     def discover_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
         """The same for discovery: the items of the history are left out."""
-        own = self._items_of(rows)
+        own = item_rows(self._rows, rows)
         rank = getattr(self._ranker, "discover_rows", self._ranker.score_rows)
         return self._logarithms(without_history(torch.as_tensor(rank(own)), history_rows(own)))
-
-    def _items_of(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        columns = self._rows[[row["row"] for row in rows]]
-        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
     def _logarithms(self, scores: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.pad(

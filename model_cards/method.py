@@ -256,7 +256,17 @@ def parts_of(config: XCatConfig) -> list[Ingredient]:
             "fitted on queries made of the validation split's items"
         )
         parts.append(Ingredient("Queries", detail))
-    return parts
+    return parts + [Ingredient(f"Head of {column}", detail) for column, detail in heads_of(config).items()]
+
+
+def heads_of(config: XCatConfig) -> dict[str, str]:
+    """A line about each head of targets, by column: its size and its weights."""
+    found = {}
+    for column, names in (config.target_head_groups or {}).items():
+        following, discover = (config.target_head_weights or {})[column]
+        weights = f"{following:g} for the next one, {discover:g} for one new to the user"
+        found[column] = f"a linear layer for {len(names):,} values; weight beside summed items: {weights}"
+    return found
 
 
 def _rerankers(config: XCatConfig) -> str:

@@ -19,7 +19,7 @@ from .format_xcat import SUCCESSORS_FROM as SUCCESSORS_FROM
 from .format_xcat import TRENDS_FROM as TRENDS_FROM
 from .format_xcat import UNKNOWN_COUNTS_FROM as UNKNOWN_COUNTS_FROM
 from .format_xcat import UNTRAINED_FROM as UNTRAINED_FROM
-from .format_xcat import check_format
+from .format_xcat import check_format, switch_off_newer
 from .hub_xcat import without_folders
 from .limits_xcat import BIDIRECTIONAL, CLOZE, check_choices, check_sizes
 from .limits_xcat import NUM_SPECIAL_ROWS as NUM_SPECIAL_ROWS
@@ -133,6 +133,10 @@ class XCatConfig(PreTrainedConfig):
         ask_heads: Heads of the cross-attention of candidates to the ask; 0 for candidates that read only its scores.
         ask_hidden: Width of the network that re-ranks candidates for an ask.
         ask_attention: Whether candidates are re-ranked for the ask; training sets it if validation shows a gain.
+        *Heads of brands, categories and other targets*
+        target_head_groups: Groups of each column of the items with a head (`XCatTargetHeads`), in the order of its
+            rows. Training sets both fields, for the columns of `target_heads`.
+        target_head_weights: Weights of each head beside summed items, for the next item and for discovery; 0 for none.
         *Clicks*
         click_dense: Number of numeric context features of an impression.
         click_categorical_sizes: Number of codes of each categorical context feature, 0 (missing) included.
@@ -265,6 +269,10 @@ class XCatConfig(PreTrainedConfig):
     ask_hidden: int = 32
     ask_attention: bool = False
 
+    # Heads of brands, categories and other targets
+    target_head_groups: dict[str, list[str]] | None = None
+    target_head_weights: dict[str, list[float | int]] | None = None
+
     # Clicks
     click_dense: int = 0
     click_categorical_sizes: list[int] | None = None
@@ -302,19 +310,9 @@ class XCatConfig(PreTrainedConfig):
         self.negative_event_types = list(self.negative_event_types or [])
         self.click_categorical_sizes = list(self.click_categorical_sizes or [])
         self.memory_sources = ["item_text"] if self.memory_sources is None else list(self.memory_sources)
-        if isinstance(self.format_version, int) and self.format_version < SECOND_STAGE_FROM:
-            self.num_candidates = 0
-        if isinstance(self.format_version, int) and self.format_version < SUCCESSORS_FROM:
-            self.num_successors = 0
-        if isinstance(self.format_version, int) and self.format_version < ASKS_FROM:
-            self.ask_length = 0
-        if isinstance(self.format_version, int) and self.format_version < DISCOVERY_FROM:
-            self.discover_neighbor_weight = self.discover_candidate_attention = None
-            self.discover_untrained_bonus = None
-        if isinstance(self.format_version, int) and self.format_version < SEGMENTS_FROM:
-            self.num_segments, self.discover_product_weight = 0, None
-        if isinstance(self.format_version, int) and self.format_version < TRENDS_FROM:
-            self.num_discovery_candidates, self.discover_trends = 0, False
+        self.target_head_groups = dict(self.target_head_groups or {})
+        self.target_head_weights = dict(self.target_head_weights or {})
+        switch_off_newer(self)
         super().__post_init__(**kwargs)
         self.architectures = list(self.architectures or [])  # `AutoModel` looks for a class there
         check_sizes(self)

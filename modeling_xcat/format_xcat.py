@@ -49,3 +49,27 @@ def check_format(version: Any) -> None:
             f"This checkpoint was made by a newer xcat-rec: it has format version {version!r}, and this code supports "
             f"up to {FORMAT_VERSION}; update xcat-rec, as its README describes the installation."
         )
+
+
+def switch_off_newer(config: Any) -> None:
+    """Switch off the parts of a configuration that checkpoints of its format version lack.
+
+    Args:
+        config: An `XCatConfig`; it is changed.
+    """
+    version = config.format_version
+    if not isinstance(version, int):
+        return
+    if version < SECOND_STAGE_FROM:
+        config.num_candidates = 0
+    if version < SUCCESSORS_FROM:
+        config.num_successors = 0
+    if version < ASKS_FROM:
+        config.ask_length = 0
+    if version < DISCOVERY_FROM:
+        config.discover_neighbor_weight = config.discover_candidate_attention = None
+        config.discover_untrained_bonus = None
+    if version < SEGMENTS_FROM:
+        config.num_segments, config.discover_product_weight = 0, None
+    if version < TRENDS_FROM:
+        config.num_discovery_candidates, config.discover_trends = 0, False

@@ -101,6 +101,7 @@ def check_choices(config: Any) -> None:
             own = ", or import the package that registers it" if isinstance(choices, list) else ""
             raise ValueError(f"XCatConfig.{name} is {value!r}; give one of {', '.join(choices)}{own}.")
     _check_masks(config)
+    _check_heads(config)
     if not (config.use_text or config.use_item_ids or config.item_features or config.image_dim):
         raise ValueError("An item needs at least one of use_text, use_item_ids, item_features and images.")
     if bool(config.image_dim) != bool(config.image_encoder_dim):
@@ -119,6 +120,24 @@ def check_choices(config: Any) -> None:
     for name, size in (config.item_features or {}).items():
         if not isinstance(size, int) or size < 1:
             raise ValueError(f"XCatConfig.item_features[{name!r}] is {size!r}; give its number of values, 1 or more.")
+
+
+def _check_heads(config: Any) -> None:
+    """Refuse heads without groups or with other weights than two numbers of 0 or more."""
+    groups, weights = config.target_head_groups or {}, config.target_head_weights or {}
+    for column in {**groups, **weights}:
+        names = groups.get(column, ())
+        if not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"XCatConfig.target_head_groups[{column!r}] has {len(names)} groups, {len(set(names))} of them "
+                "different; give each group once."
+            )
+        given = weights.get(column, ())
+        if len(given) != 2 or not all(0 <= value < math.inf for value in given):
+            raise ValueError(
+                f"XCatConfig.target_head_weights[{column!r}] is {list(given)}; give two numbers of 0 or more, such as "
+                "[0, 1]."
+            )
 
 
 def _check_masks(config: Any) -> None:

@@ -29,6 +29,7 @@ from .repeats_xcat import XCatRepeats
 from .reranker_xcat import XCatCandidateAttention
 from .segments_xcat import XCatSegments
 from .signature_xcat import names_inputs
+from .target_heads_xcat import XCatTargetHeads
 from .text_xcat import XCatTextEncoder
 
 if TYPE_CHECKING:  # transformers reads this line and copies the pipeline's file into the checkpoint
@@ -70,6 +71,7 @@ class XCatModel(XCatFeatures):
         self.segments = XCatSegments(config) if config.num_segments else None
         self.discovery_ranker = XCatDiscoveryRanker(config) if config.has_discovery_ranker else None
         self.asks = XCatAskReader(config) if config.ask_length else None
+        self.target_heads = XCatTargetHeads(config) if config.target_head_groups else None
         self.post_init()
         self.text.freeze()
 

@@ -24,6 +24,7 @@ from .pushing_xcat import CARD, NO_CARD, push_folder
 from .repeats_xcat import XCatRepeats
 from .reranker_xcat import XCatCandidateAttention
 from .saving_xcat import CARD_FILE, MODEL, WEIGHTS, check_readable, code_of_main_left_out, written_whole
+from .target_heads_xcat import XCatTargetHeads
 from .text_xcat import XCatTextEncoder
 
 logger = logging.get_logger(__name__)
@@ -31,6 +32,7 @@ _FOLDERS = 3
 """Number of remembered folders of a model."""
 _ZERO_BUFFERS = (
     XCatItemEncoder, XCatItemImages, XCatImageEncoder, XCatItemTable, XCatCandidateAttention, XCatAskReader,
+    XCatTargetHeads,
 )  # fmt: skip
 """Modules whose own buffers are zeros until a catalogue is filled."""
 OWN_CLASSES = frozenset({"XCatModel", "XCatForNextItem", "XCatForClickPrediction", "XCatForPreTraining"})

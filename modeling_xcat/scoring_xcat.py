@@ -24,6 +24,7 @@ from .recent_events_xcat import RecentEvents
 from .repeats_xcat import XCatRepeats
 from .reranker_xcat import CandidateSources, XCatCandidateAttention
 from .segments_xcat import XCatSegments
+from .target_heads_xcat import XCatTargetHeads
 from .text_xcat import XCatTextEncoder
 
 
@@ -41,6 +42,7 @@ class XCatScoring(XCatPreTrainedModel):
         successors: Item transitions for the re-ranker, or None.
         segments: Rates of first purchases for discovery, or None.
         asks: Reads what a customer asks for, or None.
+        target_heads: Heads of columns of the items, such as the category, or None.
     """
 
     text: XCatTextEncoder
@@ -53,6 +55,7 @@ class XCatScoring(XCatPreTrainedModel):
     successors: XCatSuccessors | None
     segments: XCatSegments | None
     asks: XCatAskReader | None
+    target_heads: XCatTargetHeads | None
 
     def encode_queries(
         self, query_positions: torch.Tensor | None = None, **inputs: Any

@@ -1,4 +1,4 @@
-"""Recommendations of groups of items, such as brands, categories and campaigns, by summing items."""
+"""Recommendations of groups of items, such as brands, categories and campaigns, by summed items and heads."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.queries_xcat import Queries
 from ..modeling_xcat.ranked_xcat import catalogue_scores
 from ..modeling_xcat.recommending_xcat import Basis, ItemRanker, Reason
+from ..modeling_xcat.target_heads_xcat import TargetHead, with_head
 from ..modeling_xcat.unknown_users_xcat import OnUnknown, check_unknown
 from ..tokenization.item_groups import ItemGroups, read_groups
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .requests import Requests, one_history, read_requests
+from .rerank import Reranker
 from .snapshots import Snapshots, of_one_state
 
 EXAMPLES = 3
@@ -109,11 +111,13 @@ class TargetRecommender(Snapshots):
         ranker: Ranks the items.
         processor: The processor of the model.
         vocabulary: Its catalogue.
+        rerankers: Rules that reorder the items.
     """
 
     ranker: ItemRanker
     processor: XCatProcessor
     vocabulary: ItemVocabulary
+    rerankers: list[Reranker]
 
     def recommend_targets(
         self,
@@ -136,6 +140,12 @@ class TargetRecommender(Snapshots):
 
         The probability of a brand is the sum of its items' probabilities, which are the softmax of the scores of all
         items. By default, values that the history has are left out: other brands for one who likes a brand.
+
+        With a head of the column (`target_heads` of `fit`) and a weight above 0, the sums are multiplied by the head's
+        probabilities to the power of that weight. Values that the head ranks share the total of their sums in these
+        proportions; values that it was not trained on, or that the history has, keep theirs. The weights were chosen
+        for histories alone. A list with a query, with filters other than `exclude_seen`, or with re-ranking rules has
+        sums alone, and so has one without a known item.
 
         Args:
             history: External item ids, oldest first; empty for a new customer.
@@ -214,11 +224,16 @@ class TargetRecommender(Snapshots):
         for start in range(0, len(scored), batch_size):
             part = scored[start : start + batch_size]
             rows, inputs = self._inputs(requests.of(part))
-            scores = self._item_scores(inputs, [row["items"] for row in rows], filters, asked.asks(part)[0])
+            scores, states = self._item_scores(inputs, [row["items"] for row in rows], filters, asked.asks(part)[0])
+            histories_of = [self.vocabulary.encode(requests.histories[user]).tolist() for user in part]
+            known = groups.members(histories_of).to(scores.device)
+            by_history = [bases[user] == "history" and not (asked.read and asked.read[user]) for user in part]
+            shares = self._group_shares(groups, scores, states, known, filters, by_history)
             for place, user in enumerate(part):
                 one = self._inputs(requests.of([user]))[1] if explain else None
-                history = self.vocabulary.encode(requests.histories[user]).tolist()
-                found[user] = self._list(groups, scores[place], history, k, filters, one)
+                found[user] = self._list(
+                    groups, scores[place], shares[place], known[place], histories_of[place], k, filters, one
+                )
         for user, basis in enumerate(bases):
             if user not in found:
                 found[user] = self._popular_groups(groups, k, filters) if basis == "popular" else _empty(groups)
@@ -230,31 +245,73 @@ class TargetRecommender(Snapshots):
 
     def _item_scores(
         self, inputs: dict[str, torch.Tensor], histories: Sequence[Sequence[int]], filters: Filters, asks: Any
-    ) -> torch.Tensor:
-        """(users, rows) scores of the items, -inf for items that are left out."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(users, rows) scores of the items, -inf for items that are left out, and (users, hidden) states."""
         states, recent = self.ranker.states(inputs)
         recent = recent.discovering(histories) if filters.exclude_seen else recent
         scores = catalogue_scores(self.ranker.model.model, states, recent, self.ranker.items, asks)
         scores = self.reranked(scores, histories)
         self.ranker.filter.hide(filters, histories)(scores, 0)
         if not filters.exclude_seen:
-            return scores
+            return scores, states
         padded = torch.nn.utils.rnn.pad_sequence([torch.as_tensor(own).long() for own in histories], batch_first=True)
-        return without_history(scores, padded)
+        return without_history(scores, padded), states
+
+    def target_head(self, groups: ItemGroups) -> TargetHead | None:
+        """The head of a column for the groups of the catalogue; None without one.
+
+        Args:
+            groups: Groups of the column.
+        """
+        heads = getattr(self.ranker.model.model, "target_heads", None)
+        found: TargetHead | None = None if heads is None else heads.head(groups.column, groups.names)
+        return found
+
+    def _group_shares(
+        self,
+        groups: ItemGroups,
+        scores: torch.Tensor,
+        states: torch.Tensor,
+        known: torch.Tensor,
+        filters: Filters,
+        by_history: Sequence[bool],
+    ) -> torch.Tensor:
+        """(users, groups) probabilities by summed items and, where its weight was chosen for such lists, the head.
+
+        Args:
+            groups: The groups.
+            scores: (users, rows) scores of the items.
+            states: (users, hidden) states.
+            known: (users, groups) whether the history has a group.
+            filters: The filters.
+            by_history: Whether the list of each user goes by the history alone.
+        """
+        summed, head = groups.probabilities(scores), self.target_head(groups)
+        if head is None or self.rerankers or filters != Filters(exclude_seen=filters.exclude_seen):
+            return summed
+        left_out = ~torch.tensor(by_history, device=scores.device)[:, None]
+        left_out = left_out | known if filters.exclude_seen else left_out
+        ranked = head(states).masked_fill(left_out, -torch.inf)
+        weight = head.weights[int(filters.exclude_seen)]
+        return with_head(summed.log(), ranked, weight).exp() if weight else summed
+
+    @torch.no_grad()
+    def row_states(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:
+        """(users, hidden) states of the histories of dataset rows, which heads read."""
+        return self.ranker.states(self.processor.collate(rows, layout=self.ranker.layout))[0]
 
     def _list(
         self,
         groups: ItemGroups,
         scores: torch.Tensor,
+        probabilities: torch.Tensor,
+        known: torch.Tensor,
         history: list[int],
         k: int,
         filters: Filters,
         inputs: dict[str, torch.Tensor] | None,
     ) -> TargetRecommendations:
         """The groups of one user; `inputs` of the model explain them, None for no explanation."""
-        probabilities = groups.probabilities(scores[None])[0]
-        known = torch.zeros(len(groups), dtype=torch.bool, device=scores.device)
-        known[torch.from_numpy(groups.of_histories([history])[0]).to(scores.device)] = True
         ranked = probabilities.masked_fill(known, -1.0) if filters.exclude_seen else probabilities
         values, best = ranked.topk(min(k, len(groups)))
         best = best[values > 0]
@@ -263,7 +320,7 @@ class TargetRecommender(Snapshots):
         reasons = self._group_reasons([found[0] for found in items], inputs, history, filters) if any(items) else {}
         listed = [
             TargetRecommendation(
-                groups.names[code], round(float(probabilities[code]), 6), bool(known[code]), shown,
+                groups.names[code], round(min(1.0, float(probabilities[code])), 6), bool(known[code]), shown,
                 reasons.get(shown[0].item_id, ()) if shown else (),
             )
             for code, shown in zip(best.tolist(), items, strict=True)

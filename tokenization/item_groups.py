@@ -72,6 +72,15 @@ class ItemGroups:
         ends = np.append(0, np.cumsum(counts))[np.cumsum(lengths)]
         return np.split(codes, ends[:-1]) if len(histories) else []
 
+    def members(self, histories: list[list[int]]) -> torch.Tensor:
+        """(histories, groups) bool, whether an item of a history belongs to a group."""
+        import torch
+
+        found = torch.zeros(len(histories), len(self), dtype=torch.bool)
+        for place, codes in enumerate(self.of_histories(histories)):
+            found[place, torch.from_numpy(codes)] = True
+        return found
+
     def sums(self, values: torch.Tensor) -> torch.Tensor:
         """Sum values of items per group.
 
@@ -134,19 +143,20 @@ def _has_repeats(vocabulary: ItemVocabulary, name: str) -> bool:
     return bool(pc.count_distinct(values).as_py() < len(values))
 
 
-def read_groups(vocabulary: ItemVocabulary, target: str) -> ItemGroups:
+def read_groups(vocabulary: ItemVocabulary, target: str, argument: str = "target") -> ItemGroups:
     """Read the groups of a column.
 
     Args:
         vocabulary: The catalogue.
         target: Name of the column, such as "brand"; its values are texts, integers or booleans, or lists of them for
             items of several groups. Null and blank values are no group.
+        argument: Name of the argument in errors.
 
     Raises:
         ValueError: If the catalogue has no such column, or no item has a value in it.
     """
     if target not in group_columns(vocabulary):
-        raise _unusable(vocabulary, target)
+        raise _unusable(vocabulary, target, argument)
     column = vocabulary.column(target).combine_chunks()
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         places, values = pc.list_parent_indices(column).to_numpy(), pc.list_flatten(column)
@@ -156,13 +166,13 @@ def read_groups(vocabulary: ItemVocabulary, target: str) -> ItemGroups:
     filled = pc.fill_null(pc.not_equal(texts, ""), False)
     encoded = pc.dictionary_encode(pc.filter(texts, filled))
     if not len(encoded):
-        raise _unusable(vocabulary, target)
+        raise _unusable(vocabulary, target, argument)
     rows = places[filled.to_numpy(zero_copy_only=False)] + NUM_SPECIAL_ROWS
     pairs = np.unique(np.stack([rows, np.from_dlpack(encoded.indices).astype(np.int64)], 1), axis=0)
     return ItemGroups(target, encoded.dictionary.to_pylist(), pairs[:, 0], pairs[:, 1], len(vocabulary))
 
 
-def _unusable(vocabulary: ItemVocabulary, target: str) -> ValueError:
+def _unusable(vocabulary: ItemVocabulary, target: str, argument: str) -> ValueError:
     """The error of a column that cannot group the items."""
     fields = vocabulary.table.schema
     if target not in fields.names:
@@ -175,5 +185,5 @@ def _unusable(vocabulary: ItemVocabulary, target: str) -> ValueError:
         what = f"column {target} contains {fields.field(target).type}, not names of groups"
     known = [name for name in group_columns(vocabulary) if name != target and _has_repeats(vocabulary, name)]
     return ValueError(
-        f"target is {target!r}: {what}; give one of {', '.join(known) or '(no column groups the items)'}"
+        f"{argument} is {target!r}: {what}; give one of {', '.join(known) or '(no column groups the items)'}"
     )

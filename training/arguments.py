@@ -87,6 +87,13 @@ class XCatTrainingArguments(TrainingArguments):
             "queries); false saves time if the model is used for clicks alone."
         },
     )
+    target_heads: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Columns of the items, such as category,brand, that get a head, which predicts their values beside "
+            "summed items; by default those of the base, for a new model none."
+        },
+    )
     max_eval_users: int | None = field(
         default=MOST_USERS,
         metadata={
@@ -243,6 +250,8 @@ class XCatTrainingArguments(TrainingArguments):
         given: Any = self.metric_ks
         cutoffs = listed("metric_ks", [given] if isinstance(given, Real) else given, "cut-offs, such as 10")
         self.metric_ks = [whole_number("metric_ks", k, least=-1) for k in cutoffs]
+        if self.target_heads is not None:
+            self.target_heads = listed("target_heads", self.target_heads, "columns of the items, such as category")
         metric_names(self.metrics)
         check_numbers(self)
         check_refused(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from ..training.evaluation_loop import VALIDATION
 from ..training.preparation.options import PreparationOptions
 from ..training.tasks.click import CLICK
 from ..training.tasks.next_item import NEXT_ITEM
+from ..training.tuning.held_out import rerankers_off
 from .click_evaluation import ClickEvaluation, evaluate_clicks, evaluates_clicks
 from .fields import task_fields
 from .fit_result import MODEL_NAME
@@ -155,7 +157,8 @@ def evaluate_checkpoint(
         explore: Likewise.
         task: "click" or "next-item"; None for the task of the checkpoint.
         target: Column of the items table, such as "brand", to rank its values instead of items: by the sum of the
-            items' probabilities, beside popularity, the user's most frequent values, and transitions. None for items.
+            items' probabilities, beside popularity, the user's most frequent values, and transitions. A checkpoint
+            with a head of the column also has summed items and the head alone among the baselines. None for items.
         modalities: Whether to measure, too, what texts and images of items bring (`measure_modalities`); not with
             `target`, nor for clicks.
         **options: Fields of `PreparationOptions` about events (`split`, `tie_policy`, `seed`, ...), and of
@@ -253,25 +256,23 @@ def evaluate_on(
         metrics: Additional metrics.
         groups: Groups of the items to rank instead of items; None for items.
     """
-    config = recommender.model.config
-    before = config.candidate_attention, config.discover_candidate_attention
     pool = recommender.pool
     recommender.pool = pool or pool_size(max(ks))
     chosen_on = None if data.part == VALIDATION else data.splits[VALIDATION]
-    if data.part == VALIDATION:
-        config.candidate_attention, config.discover_candidate_attention = False, None
     try:
-        if groups is not None:
-            return compare_groups(
-                {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], groups, ks=ks,
+        with rerankers_off(recommender.model.config) if data.part == VALIDATION else nullcontext():
+            if groups is not None:
+                head = None if recommender.rerankers else recommender.target_head(groups)
+                return compare_groups(
+                    {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], groups, head=head,
+                    states=recommender.row_states, ks=ks, metrics=metric_names(metrics),
+                )  # fmt: skip
+            return compare_with_baselines(
+                {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part],
+                recommender.processor.catalogue, trained=recommender.trained, validation=chosen_on, ks=ks,
                 metrics=metric_names(metrics),
             )  # fmt: skip
-        return compare_with_baselines(
-            {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], recommender.processor.catalogue,
-            trained=recommender.trained, validation=chosen_on, ks=ks, metrics=metric_names(metrics),
-        )  # fmt: skip
     finally:
-        config.candidate_attention, config.discover_candidate_attention = before
         recommender.pool = pool
 
 

@@ -26,6 +26,8 @@ RESERVED = {
     "num_item_rows",
     "num_texts",
     "event_types",
+    "target_head_groups",
+    "target_head_weights",
 }
 """Fields that the commands set themselves."""
 OTHER_NAMES = {"cold_boost": "untrained_bonus"}

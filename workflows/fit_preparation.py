@@ -15,6 +15,7 @@ from ..training.preparation.from_base import prepare_from_base
 from ..training.preparation.options import PreparationOptions, PreparedTraining
 from ..training.preparation.prepare import prepare_training
 from ..training.tasks.task import Task
+from ..training.tuning.target_heads import check_target_heads
 from .fit_request import FitRequest
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def prepare_fit(
     def split(*given: Any, **named: Any) -> SplitData:
         data = task.split(*given, **named)
         check_fairness(arguments, data.vocabulary)  # before texts are encoded
+        check_target_heads(data.vocabulary, arguments.target_heads or ())
         return data
 
     if request.base is None:

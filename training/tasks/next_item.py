@@ -20,6 +20,7 @@ from ...evaluation.ranks import target_ranks, top_rows
 from ...evaluation.slices import SLICE_NAMES
 from ...modeling_xcat.modeling_xcat import XCatForNextItem, XCatModel
 from ...modeling_xcat.recent_events_xcat import RecentEvents
+from ...ranking.recommender import XCatRecommender
 from ...tokenization.processing_xcat import XCatProcessor
 from ..argument_checks import check_deciding_metric
 from ..arguments import XCatTrainingArguments
@@ -33,6 +34,7 @@ from ..tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
 from ..tuning.novel_targets import discovery_differs
 from ..tuning.product_weight import product_weight_scores
 from ..tuning.reranker import FOLDS, SecondStageGain, fit_second_stage
+from ..tuning.target_heads import check_states, check_target_heads, check_validation, fit_target_heads, place_heads
 from ..tuning.user_samples import QUICK_USERS
 from .task import Collator, Task, register_task
 
@@ -91,6 +93,9 @@ class NextItemTask(Task):
             model.config.candidate_attention, model.config.discover_candidate_attention = False, None
             model.config.discover_trends = False
             queries.held_out = {}
+        if (columns := _head_columns(trainer, model)) is not None:
+            _check_heads(trainer, model, columns)  # their weights were chosen for other states
+            model.config.target_head_weights = dict.fromkeys(model.config.target_head_groups, [0.0, 0.0])
         if trainer.trains_whole and trainer.args.tune_neighbor_weight:
             model.config.discover_neighbor_weight = model.config.discover_product_weight = None
 
@@ -124,6 +129,7 @@ class NextItemTask(Task):
             logger.info("cold-item boost for discovery: %s", found)
         if args.tune_second_stage and model.model.asks is not None and len(validation):
             logger.info("queries: %s", fit_asks(model, processor, validation, seed=args.seed, quick=args.quick))
+        _fit_heads(trainer, model, validation)
 
     def prediction_step(
         self, trainer: XCatTrainer, model: nn.Module, inputs: dict[str, Any], prediction_loss_only: bool
@@ -190,6 +196,68 @@ class NextItemTask(Task):
         """One that scores users of the validation split with re-ranker weights fitted without them."""
         held_out = _queries(trainer).held_out
         return HeldOutRanker(recommender, bare_model(trainer.model).model, held_out) if held_out else recommender
+
+
+def _head_columns(trainer: XCatTrainer, model: Any) -> list[str] | None:
+    """Columns whose heads are fitted: those given, or those of the base, whose states change in training.
+
+    Without given columns, a head of the base that cannot be fitted again is dropped. None keeps all heads as they are:
+    with an adapter, and without `tune_second_stage`.
+    """
+    args, found = trainer.args, list[str]()
+    if args.target_heads is not None:
+        return args.target_heads
+    if not (trainer.trains_whole and args.tune_second_stage):
+        return None
+    for column in model.config.target_head_groups:
+        try:
+            _check_heads(trainer, model, [column])
+        except ValueError as problem:
+            logger.warning("the head of %s is dropped: %s", column, problem)
+        else:
+            found.append(column)
+    return found
+
+
+def _check_heads(trainer: XCatTrainer, model: Any, columns: Sequence[str]) -> None:
+    """Refuse heads that could not be fitted after the training, before it begins.
+
+    Raises:
+        ValueError: If that is so; as `fit_target_heads`, too.
+    """
+    if not columns:
+        return
+    given = f"target_heads is {', '.join(columns)}"
+    if not trainer.trains_whole:
+        raise ValueError(f"{given}, and an adapter is saved without heads; leave it out, or leave peft out")
+    if isinstance(trainer.given_rows, IterableDataset):
+        raise ValueError(f"{given}, and train_dataset is a stream; give a datasets.Dataset, or leave it out")
+    if not trainer.task.tunes_lists(trainer.args) or not model.config.next_item_weight:
+        raise ValueError(f"{given}, and this training does not tune lists, with which heads are fitted; leave it out")
+    check_states(model)
+    rows = trainer.deciding_set
+    for groups in check_target_heads(trainer.processor.catalogue, columns):
+        check_validation(None if rows is None else trainer.task.ranked_rows(rows), groups)
+
+
+def _fit_heads(trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
+    """Fit the heads of targets; users of the re-ranker's fit are ranked with weights fitted without them."""
+    columns, args, processor = _head_columns(trainer, model), trainer.args, trainer.processor
+    if not columns:
+        if columns is not None:
+            place_heads(model, ())
+        return
+    rows: Any = trainer.train_dataset
+    ranker = trainer.held_out_ranker(XCatRecommender(model, processor))
+    fitted = fit_target_heads(
+        model, processor, rows, validation, columns, ranker=ranker, seed=args.seed, quick=args.quick
+    )
+    for one in fitted:
+        gains = {purpose: gain for purpose, gain in one.gains.items() if gain is not None}
+        trainer.log({
+            f"{one.column}_{purpose}_{name}_ndcg@10": value
+            for purpose, gain in gains.items() for name, value in (("summed", gain.before), ("with_head", gain.after))
+        })  # fmt: skip
 
 
 def _queries(trainer: XCatTrainer) -> QueryCollator:

@@ -98,6 +98,21 @@ class HeldOutRanker:
 
 
 @contextmanager
+def rerankers_off(config: Any) -> Iterator[None]:
+    """Switch off the re-rankers that were fitted on validation users, to rank these users without their targets.
+
+    Args:
+        config: Configuration of the model.
+    """
+    before = config.candidate_attention, config.discover_candidate_attention
+    config.candidate_attention, config.discover_candidate_attention = False, None
+    try:
+        yield
+    finally:
+        config.candidate_attention, config.discover_candidate_attention = before
+
+
+@contextmanager
 def _weighted(reranker: nn.Module, weights: dict[str, torch.Tensor]) -> Iterator[None]:
     own = {name: getattr(reranker, name).clone() for name in weights}
     try:
