@@ -1,4 +1,4 @@
-"""Heads for brands, categories and campaigns over the trunk of a checkpoint, beside summed items and counts.
+"""Heads for brands, categories and campaigns over a checkpoint, beside summed items and counts; MLPs too.
 
     python benchmarks/target_heads.py CKPT DATA --target brand --target category --users 5000 --json FILE
 
@@ -10,11 +10,10 @@ history lacks, with paired intervals of the difference to summed items.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,13 @@ from torch import nn
 from xcat_rec import XCatRecommender, load_shop
 from xcat_rec.evaluation.comparison import compare_groups
 from xcat_rec.evaluation.group_ranking import SummedItems, group_rows, trained_groups
+from xcat_rec.evaluation.head_ranking import HeadRanker
 from xcat_rec.evaluation.ranker_evaluation import RankingReport, evaluate_ranker
-from xcat_rec.tokenization.item_groups import ItemGroups, read_groups
-from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS
+from xcat_rec.tokenization.item_groups import read_groups
+from xcat_rec.training.tuning.head_training import linear_head, next_groups, train_head, training_states
+from xcat_rec.training.tuning.held_out import rerankers_off
 from xcat_rec.workflows.checkpoint_evaluation import evaluation_data
 
-BATCH, EPOCHS, RATE = 1024, 8, 2e-3
 PARTS, KINDS, SUMMED = ("validation", "test"), ("linear", "mlp"), "summed items"
 
 
@@ -40,53 +40,6 @@ def batches(rows: Any, size: int = 64) -> Iterator[list[dict[str, Any]]]:
     for start in range(0, len(plain), size):
         columns = plain[start : start + size]
         yield [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
-@dataclass(frozen=True)
-class NextGroups:
-    """Groups of the event after each state, which has at least one.
-
-    Args:
-        codes: (pairs,) groups, state by state.
-        starts: (states + 1,) where the groups of each state begin.
-    """
-
-    codes: torch.Tensor
-    starts: torch.Tensor
-
-    def of(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(pairs,) places in (n,) `states`, groups, and weights that sum to 1 per state."""
-        first, counts = self.starts[states], self.starts[states + 1] - self.starts[states]
-        begins = (first - counts.cumsum(0) + counts).repeat_interleave(counts)
-        places = torch.arange(len(states)).repeat_interleave(counts)
-        return places, self.codes[torch.arange(len(places)) + begins], 1 / counts[places]
-
-
-@torch.no_grad()
-def training_states(
-    recommender: XCatRecommender, rows: Any, groups: ItemGroups, most: int
-) -> tuple[torch.Tensor, NextGroups]:
-    """States after events of training sequences, and the next event's groups.
-
-    At most the latest `most` events per user are taken.
-    """
-    model, processor = recommender.model.model, recommender.processor
-    states, codes, starts = [], [], [0]
-    for batch in batches(rows):
-        inputs = processor.collate(batch, layout="right")
-        inputs.pop("query_positions")
-        hidden = model(**inputs, return_dict=True).last_hidden_state.float()
-        for place, row in enumerate(batch):
-            items = np.asarray(row["items"][-processor.max_history :])
-            found, counts = groups.expanded(items[1:])
-            ends = np.cumsum(counts)
-            for position in range(max(0, len(items) - 1 - most), len(items) - 1):
-                own = found[ends[position] - counts[position] : ends[position]]
-                if len(own):
-                    codes.extend(own)
-                    starts.append(len(codes))
-                    states.append(hidden[place, position])
-    return torch.stack(states), NextGroups(torch.from_numpy(np.asarray(codes)), torch.tensor(starts))
 
 
 class KeptScores:
@@ -119,61 +72,12 @@ def query_states(recommender: XCatRecommender, rows: Any) -> torch.Tensor:
     return torch.cat(parts)
 
 
-class HeadRanker:
-    """Ranks groups by a head over the states of histories, alone or added to the logarithm of summed items."""
-
-    def __init__(self, head: nn.Module, states: torch.Tensor, summed: SummedItems | None = None) -> None:
-        self._head, self._states, self._summed = head, states, summed
-
-    @torch.no_grad()
-    def _logits(self, rows: list[dict[str, Any]]) -> torch.Tensor:
-        logits = torch.log_softmax(self._head(self._states[[row["row"] for row in rows]]), 1)
-        return nn.functional.pad(logits, (NUM_SPECIAL_ROWS, 0), value=-torch.inf)
-
-    def score_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
-        """(users, groups) logarithms of probabilities."""
-        logits = self._logits(rows)
-        return logits if self._summed is None else logits + self._summed.score_rows(rows)
-
-    def discover_rows(self, rows: list[dict[str, Any]]) -> torch.Tensor:
-        """The same for discovery."""
-        logits = self._logits(rows)
-        return logits if self._summed is None else logits + self._summed.discover_rows(rows)
-
-
 def head_of(kind: str, hidden: int, popularity: torch.Tensor) -> nn.Module:
     """A linear head, or one with a hidden layer, whose bias starts at the popularity of the groups."""
-    last = nn.Linear(hidden if kind == "linear" else 4 * hidden, len(popularity))
-    nn.init.normal_(last.weight, std=0.02)
-    with torch.no_grad():
-        last.bias.copy_((popularity + 1e-6).log())
+    last = linear_head(hidden if kind == "linear" else 4 * hidden, popularity)
     if kind == "linear":
         return last
     return nn.Sequential(nn.Linear(hidden, 4 * hidden), nn.GELU(), nn.Dropout(0.1), last)
-
-
-def train(head: nn.Module, states: torch.Tensor, wanted: NextGroups, judge: Any) -> tuple[nn.Module, list[float]]:
-    """Train a head with the cross-entropy of the groups until `judge` falls; keeps the epoch with its best value."""
-    optimizer = torch.optim.AdamW(head.parameters(), lr=RATE, weight_decay=0.01)
-    steps = EPOCHS * -(-len(states) // BATCH)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, steps)
-    best, kept, values = -1.0, copy.deepcopy(head), []
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(EPOCHS):
-        head.train()
-        for part in torch.randperm(len(states), generator=generator).split(BATCH):
-            logits = head(states[part])
-            places, codes, weights = wanted.of(part)
-            loss = (logits.logsumexp(1).sum() - (weights * logits[places, codes]).sum()) / len(part)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-        values.append(judge(head.eval()))
-        if values[-1] <= best:
-            break
-        best, kept = values[-1], copy.deepcopy(head)
-    return kept, values
 
 
 def line(report: RankingReport, against: RankingReport, ks: tuple[int, ...]) -> dict[str, Any]:
@@ -217,27 +121,40 @@ class Targets:
         if not kinds:
             return
         began = time.perf_counter()
-        states, wanted = training_states(self.recommender, self.splits["train"], self.groups, self.most)
+        model, processor = self.recommender.model, self.recommender.processor
+        states, labels = training_states(model, processor, self.splits["train"], self.most)
+        some, wanted = next_groups(labels, self.groups)
+        states = states[some]
         popularity = torch.bincount(wanted.codes, minlength=len(self.groups)) / len(states)
         print(f"{self.groups.column}: {len(self.groups):,} groups, {len(states):,} training states, "
               f"{time.perf_counter() - began:.0f} s", flush=True)  # fmt: skip
         for kind in kinds:
             began = time.perf_counter()
             head = head_of(kind, states.shape[1], popularity)
-            self.heads[kind], values = train(head, states, wanted, self._ndcg)
+            self.heads[kind], values = train_head(head, states, wanted, self._ndcg)
             print(f"{kind} head: {time.perf_counter() - began:.0f} s, NDCG@10 of validation by epoch "
                   f"{', '.join(f'{value:.4f}' for value in values)}", flush=True)  # fmt: skip
 
+    @torch.no_grad()
     def _ndcg(self, head: nn.Module) -> float:
-        return self.judged(HeadRanker(head, self.states["validation"]), "validation").metrics["ndcg@10"]
+        return self.judged(self.ranker(head, "validation"), "validation").metrics["ndcg@10"]
 
+    def ranker(self, head: nn.Module, part: str, summed: SummedItems | None = None) -> HeadRanker:
+        """A head over the states of a part, alone or with weight 1 beside summed items."""
+        return HeadRanker(
+            lambda states: torch.log_softmax(head(states), 1),
+            lambda rows: self.states[part][[row["row"] for row in rows]],
+            summed,
+        )
+
+    @torch.no_grad()
     def reports(self, items: KeptScores, part: str) -> dict[str, RankingReport]:
         """Reports of all models on a part."""
         rows, groups = self.splits[part], self.groups
         found = compare_groups({SUMMED: items}, self.splits["train"], rows, groups, ks=self.ks, progress=False)
         for kind, head in self.heads.items():
-            found[f"{kind} head"] = self.judged(HeadRanker(head, self.states[part]), part)
-            both = HeadRanker(head, self.states[part], SummedItems(items, groups, rows))
+            found[f"{kind} head"] = self.judged(self.ranker(head, part), part)
+            both = self.ranker(head, part, SummedItems(items, groups, rows))
             found[f"{SUMMED} + {kind} head"] = self.judged(both, part)
         return found
 
@@ -269,23 +186,20 @@ def main() -> None:
         data[part] = spread(data[part], options.users)
     targets = [Targets(recommender, data, target, ks, options.most_events) for target in options.target]
     config, table = recommender.model.config, {}
-    before = config.candidate_attention, config.discover_candidate_attention
     for part in PARTS:
-        if part == "validation":  # the re-rankers were fitted on these users
-            config.candidate_attention, config.discover_candidate_attention = False, None
         items = KeptScores(recommender)
-        for one in targets:
-            if part == "validation":
-                one.train_heads(options.heads)
-            found = one.reports(items, part)
-            for purpose in ("next", "discover"):
-                own = {name: report if purpose == "next" else report.discover for name, report in found.items()}
-                for name, report in own.items():
-                    if report is not None and own[SUMMED] is not None:
-                        key = f"{one.groups.column}, {part}, {purpose}, {name}"
-                        table[key] = line(report, own[SUMMED], ks)
-                        print(shown(key, table[key], ks), flush=True)
-        config.candidate_attention, config.discover_candidate_attention = before
+        with rerankers_off(config) if part == "validation" else nullcontext():  # fitted on these users
+            for one in targets:
+                if part == "validation":
+                    one.train_heads(options.heads)
+                found = one.reports(items, part)
+                for purpose in ("next", "discover"):
+                    own = {name: report if purpose == "next" else report.discover for name, report in found.items()}
+                    for name, report in own.items():
+                        if report is not None and own[SUMMED] is not None:
+                            key = f"{one.groups.column}, {part}, {purpose}, {name}"
+                            table[key] = line(report, own[SUMMED], ks)
+                            print(shown(key, table[key], ks), flush=True)
     if options.json:
         options.json.write_text(json.dumps(table, indent=1))
 

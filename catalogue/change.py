@@ -114,7 +114,7 @@ def change_catalogue(
     if 2 * known < config.num_items:
         config.candidate_attention, config.discover_candidate_attention = False, None
         config.discover_trends = False
-        config.target_head_weights = dict.fromkeys(config.target_head_weights or {}, [0.0, 0.0])
+        config.target_head_weights = {column: [0.0, 0.0] for column in config.target_head_groups or {}}
     place_categories(model, vocabulary)
     if _MOSTLY_UNSEEN * known >= config.num_items or not fill_neighbors_from_text(model):
         complete_added_items(model, (rows == UNKNOWN_ROW).nonzero().squeeze(1))

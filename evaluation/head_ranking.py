@@ -13,7 +13,7 @@ from .purposes import history_rows, without_history
 from .ranker_evaluation import Ranker
 
 Head = Callable[[torch.Tensor], torch.Tensor]
-"""From (users, hidden) states to (users, groups) logarithms of probabilities, -inf for groups that it does not rank."""
+"""From (users, hidden) states to (users, groups) logarithms of probabilities; -inf for groups that it cannot rank."""
 States = Callable[[list[dict[str, Any]]], torch.Tensor]
 """From rows of `group_rows` to (users, hidden) states of their histories."""
 
@@ -65,7 +65,7 @@ class StoredScores:
         for start in range(0, len(plain), batch):
             some = plain.select(range(start, min(start + batch, len(plain)))).to_list()
             discover = getattr(ranker, "discover_rows", ranker.score_rows)
-            parts.append((ranker.score_rows(some), discover(some)))
+            parts.append((ranker.score_rows(some).cpu(), discover(some).cpu()))
         self._following, self._discover = map(torch.cat, zip(*parts, strict=True))
         self._places = {row: place for place, row in enumerate(plain["row"])}
 

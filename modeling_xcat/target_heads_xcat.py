@@ -45,8 +45,9 @@ class TargetHead:
 class XCatTargetHeads(nn.Module):
     """Linear heads over behaviour states, one per column of the items, trained after the model over fixed states.
 
-    `target_head_groups` of the configuration has the names of the groups per column, in the order of the rows here, and
-    `target_head_weights` the weights beside summed items.
+    `target_head_groups` of the configuration has the names of the groups per column, in the order of the rows here;
+    `target_head_weights` has the weights beside summed items. Columns stand in alphabetical order, because a saved
+    configuration has its keys in this order.
 
     Attributes:
         weight: (groups of all columns, hidden) weights.
@@ -74,7 +75,7 @@ class XCatTargetHeads(nn.Module):
             The head; None if the column has none, or no group of the catalogue is known to it.
         """
         first = 0
-        for name, own in (self.config.target_head_groups or {}).items():
+        for name, own in sorted((self.config.target_head_groups or {}).items()):
             if name == column:
                 places = {group: place for place, group in enumerate(names)}
                 pairs = [(first + row, places[group]) for row, group in enumerate(own) if group in places]

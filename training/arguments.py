@@ -90,8 +90,8 @@ class XCatTrainingArguments(TrainingArguments):
     target_heads: list[str] | None = field(
         default=None,
         metadata={
-            "help": "Columns of the items, such as category,brand, that get a head, which predicts their values beside "
-            "summed items; by default those of the base, for a new model none."
+            "help": "Columns of the items, such as category,brand, whose values heads predict beside summed items; by "
+            "default those of the base, and none for a new model."
         },
     )
     max_eval_users: int | None = field(

@@ -29,4 +29,4 @@ def test_fields_are_documented_in_the_groups_of_the_class() -> None:
         elif name := re.match(r"    (\w+): ", line):
             documented.append((group, name[1]))
     assert documented == declared
-    assert len({group for group, _ in declared}) == 17
+    assert len({group for group, _ in declared}) == 18

@@ -95,7 +95,7 @@ class NextItemTask(Task):
             queries.held_out = {}
         if (columns := _head_columns(trainer, model)) is not None:
             _check_heads(trainer, model, columns)  # their weights were chosen for other states
-            model.config.target_head_weights = dict.fromkeys(model.config.target_head_groups, [0.0, 0.0])
+            model.config.target_head_weights = {name: [0.0, 0.0] for name in model.config.target_head_groups}
         if trainer.trains_whole and trainer.args.tune_neighbor_weight:
             model.config.discover_neighbor_weight = model.config.discover_product_weight = None
 

@@ -128,6 +128,18 @@ def linear_head(hidden: int, popularity: torch.Tensor, seed: int = 0) -> nn.Line
     return head
 
 
+def group_loss(logits: torch.Tensor, wanted: NextGroups, states: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of the next groups, which have equal shares of a state's label.
+
+    Args:
+        logits: (n, groups) logits.
+        wanted: The next groups of all states.
+        states: (n,) numbers of the states.
+    """
+    places, codes, weights = wanted.of(states)
+    return (logits.logsumexp(1).sum() - (weights * logits[places, codes]).sum()) / len(states)
+
+
 @torch.enable_grad()
 def train_head(
     head: nn.Module, states: torch.Tensor, wanted: NextGroups, judge: Callable[[nn.Module], float], seed: int = 0
@@ -151,9 +163,7 @@ def train_head(
     for _ in range(EPOCHS):
         head.train()
         for part in torch.randperm(len(states), generator=generator).split(BATCH):
-            logits = head(states[part])
-            places, codes, weights = wanted.of(part)
-            loss = (logits.logsumexp(1).sum() - (weights * logits[places, codes]).sum()) / len(part)
+            loss = group_loss(head(states[part]), wanted, part)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -120,8 +120,8 @@ def fit_target_heads(
     """Fit a linear head per column, choose its weights beside summed items, and place all in the model.
 
     A head is trained with the cross-entropy of the next event's groups over the states of the model, which stay as
-    they are. Validation chooses the epoch and, for each purpose, the weight: the one with the best NDCG@10 of groups, or 0
-    if its gain is not above two standard errors.
+    they are. Validation chooses the epoch and, for each purpose, the weight with the best NDCG@10 of groups; it is 0
+    if the gain is not above two standard errors.
 
     Args:
         model: A trained model; it gets `target_heads` in place of earlier heads.
@@ -267,7 +267,7 @@ def place_heads(model: XCatForNextItem, fitted: Sequence[FittedHead]) -> None:
         model: The model.
         fitted: The heads.
     """
-    base, config = model.model, model.config
+    base, config, fitted = model.model, model.config, sorted(fitted, key=lambda one: one.column)
     config.target_head_groups = {one.column: list(one.names) for one in fitted}
     config.target_head_weights = {one.column: list(one.weights) for one in fitted}
     base.target_heads = XCatTargetHeads(config).to(base.device) if fitted else None
