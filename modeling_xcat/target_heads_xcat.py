@@ -106,9 +106,9 @@ def with_head(summed: torch.Tensor, head: torch.Tensor, weight: float) -> torch.
         (users, groups) logarithms of probabilities.
 
     Example:
-        >>> summed, head = torch.tensor([[0.4, 0.4, 0.2]]).log(), torch.tensor([[0.9, 0.1, 0.0]]).log()
-        >>> with_head(summed, head, 1.0).exp().round(decimals=3).tolist(), with_head(summed, head, 0.0).exp().tolist()
-        ([[0.72, 0.08, 0.2]], [[0.4, 0.4, 0.2]])
+        >>> summed, head = (torch.tensor([p]).double().log() for p in ([0.4, 0.4, 0.2], [0.9, 0.1, 0.0]))
+        >>> with_head(summed, head, 1.0).exp().round(decimals=3).tolist()
+        [[0.72, 0.08, 0.2]]
     """
     if not weight:
         return summed
