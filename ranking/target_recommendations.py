@@ -14,7 +14,6 @@ from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.queries_xcat import Queries
 from ..modeling_xcat.ranked_xcat import catalogue_scores
 from ..modeling_xcat.recommending_xcat import Basis, ItemRanker, Reason
-from ..modeling_xcat.target_heads_xcat import TargetHead, with_head
 from ..modeling_xcat.unknown_users_xcat import OnUnknown, check_unknown
 from ..tokenization.item_groups import ItemGroups, read_groups
 from ..tokenization.processing_xcat import XCatProcessor
@@ -22,6 +21,7 @@ from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .requests import Requests, one_history, read_requests
 from .rerank import Reranker
 from .snapshots import Snapshots, of_one_state
+from .target_shares import group_shares, target_head
 
 EXAMPLES = 3
 """Items shown per group."""
@@ -220,6 +220,7 @@ class TargetRecommender(Snapshots):
         bases = [self._basis(requests, user, int(count), on_unknown) for user, count in enumerate(unknown)]
         check_unknown(sum(basis in ("popular", "none") for basis in bases), len(bases), on_unknown)
         scored = [user for user, basis in enumerate(bases) if basis in ("history", "texts", "query")]
+        head = None if self.rerankers else target_head(self.ranker.model.model, groups)
         found: dict[int, TargetRecommendations] = {}
         for start in range(0, len(scored), batch_size):
             part = scored[start : start + batch_size]
@@ -228,7 +229,7 @@ class TargetRecommender(Snapshots):
             histories_of = [self.vocabulary.encode(requests.histories[user]).tolist() for user in part]
             known = groups.members(histories_of).to(scores.device)
             by_history = [bases[user] == "history" and not (asked.read and asked.read[user]) for user in part]
-            shares = self._group_shares(groups, scores, states, known, filters, by_history)
+            shares = group_shares(head, groups, scores, states, known, filters, by_history)
             for place, user in enumerate(part):
                 one = self._inputs(requests.of([user]))[1] if explain else None
                 found[user] = self._list(
@@ -256,44 +257,6 @@ class TargetRecommender(Snapshots):
             return scores, states
         padded = torch.nn.utils.rnn.pad_sequence([torch.as_tensor(own).long() for own in histories], batch_first=True)
         return without_history(scores, padded), states
-
-    def target_head(self, groups: ItemGroups) -> TargetHead | None:
-        """The head of a column for the groups of the catalogue; None without one.
-
-        Args:
-            groups: Groups of the column.
-        """
-        heads = getattr(self.ranker.model.model, "target_heads", None)
-        found: TargetHead | None = None if heads is None else heads.head(groups.column, groups.names)
-        return found
-
-    def _group_shares(
-        self,
-        groups: ItemGroups,
-        scores: torch.Tensor,
-        states: torch.Tensor,
-        known: torch.Tensor,
-        filters: Filters,
-        by_history: Sequence[bool],
-    ) -> torch.Tensor:
-        """(users, groups) probabilities by summed items and, where its weight was chosen for such lists, the head.
-
-        Args:
-            groups: The groups.
-            scores: (users, rows) scores of the items.
-            states: (users, hidden) states.
-            known: (users, groups) whether the history has a group.
-            filters: The filters.
-            by_history: Whether the list of each user goes by the history alone.
-        """
-        summed, head = groups.probabilities(scores), self.target_head(groups)
-        if head is None or self.rerankers or filters != Filters(exclude_seen=filters.exclude_seen):
-            return summed
-        left_out = ~torch.tensor(by_history, device=scores.device)[:, None]
-        left_out = left_out | known if filters.exclude_seen else left_out
-        ranked = head(states).masked_fill(left_out, -torch.inf)
-        weight = head.weights[int(filters.exclude_seen)]
-        return with_head(summed.log(), ranked, weight).exp() if weight else summed
 
     @torch.no_grad()
     def row_states(self, rows: Sequence[dict[str, Any]]) -> torch.Tensor:

@@ -23,6 +23,7 @@ from ..ranking.recommender import XCatRecommender
 from ..ranking.rerank import Reranker, pool_size
 from ..ranking.rerankers.knob import Explore
 from ..ranking.rerankers.words import rules_of_request
+from ..ranking.target_shares import target_head
 from ..registered_modules import import_registered
 from ..tokenization.item_groups import ItemGroups, read_groups
 from ..tokenization.sequences.build import resolve_split
@@ -262,7 +263,7 @@ def evaluate_on(
     try:
         with rerankers_off(recommender.model.config) if data.part == VALIDATION else nullcontext():
             if groups is not None:
-                head = None if recommender.rerankers else recommender.target_head(groups)
+                head = None if recommender.rerankers else target_head(recommender.model.model, groups)
                 return compare_groups(
                     {MODEL_NAME: recommender}, data.splits["train"], data.splits[data.part], groups, head=head,
                     states=recommender.row_states, ks=ks, metrics=metric_names(metrics),

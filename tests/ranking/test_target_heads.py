@@ -16,6 +16,7 @@ from xcat_rec.evaluation.group_ranking import SummedItems, group_rows
 from xcat_rec.evaluation.head_ranking import HeadRanker
 from xcat_rec.modeling_xcat.filters_xcat import Filters
 from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.ranking.target_shares import target_head
 from xcat_rec.tokenization.item_groups import read_groups
 from xcat_rec.training.tuning.target_heads import FittedHead, place_heads
 
@@ -82,7 +83,7 @@ def test_evaluated_probabilities_are_those_of_lists(discover: bool) -> None:
     row, groups = recommender().processor.history_rows([HISTORY])[0], read_groups(recommender().vocabulary, "category")
     rows = Dataset.from_list([{**row, "targets": [12, 32]}])
     summed = SummedItems(with_heads(), groups, rows)
-    head = with_heads().target_head(groups)
+    head = target_head(with_heads().model.model, groups)
     ranker = HeadRanker(head, lambda _: with_heads().row_states([row]), summed, head.weights)
     own = group_rows(rows, groups).with_format(None).to_list()
     scores = (ranker.discover_rows(own) if discover else ranker.score_rows(own))[0, 2:].exp()
