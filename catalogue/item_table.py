@@ -278,17 +278,21 @@ def count_again(model: XCatForNextItem, train: Dataset) -> None:
 def _fill_relations(model: XCatForNextItem, train: Dataset) -> None:
     """Fill what a model stores of relations between items, from training sequences."""
     from ..tokenization.sequences.build import target_histories  # which imports datasets
+    from ..tokenization.sequences.event_weights import target_weights
 
-    histories = target_histories(train)
+    histories, weights = target_histories(train), target_weights(train)
     add_repurchases(model, histories)
-    fill_neighbors(model, histories)
-    fill_transitions(model, histories)
+    fill_neighbors(model, histories, event_weights=weights)
+    fill_transitions(model, histories, weights)
     fill_segments(model, train)
 
 
 @torch.no_grad()
 def fill_neighbors(
-    model: XCatForNextItem, histories: Iterable[list[int]], elsewhere: torch.Tensor | None = None
+    model: XCatForNextItem,
+    histories: Iterable[list[int]],
+    elsewhere: torch.Tensor | None = None,
+    event_weights: torch.Tensor | None = None,
 ) -> None:
     """Fill a model's item-to-item weights from training histories and texts; does nothing if the model has none.
 
@@ -300,6 +304,7 @@ def fill_neighbors(
         model: A model whose catalogue is in place.
         histories: One list of item indices per user.
         elsewhere: (rows,) users of each item whose training events are not in these histories; None for none.
+        event_weights: (events,) weights of all events of the histories, as in `weights_by_regression`.
     """
     memory, items, config = model.model.neighbors, model.model.items, model.config
     if memory is None:
@@ -310,24 +315,29 @@ def fill_neighbors(
             rows, similarities = nearest_by_cosine(histories, size, count)
         else:
             texts = (items.text_states[:, 0].cpu(), items.text_index.cpu()) if config.use_text else None
-            rows, similarities = weights_by_regression(histories, size, count, texts, elsewhere=elsewhere)
+            rows, similarities = weights_by_regression(
+                histories, size, count, texts, elsewhere=elsewhere, event_weights=event_weights
+            )
         memory.rows.copy_(rows)
         memory.similarities.copy_(similarities)
         add_cold_start_neighbors(model)
 
 
 @torch.no_grad()
-def fill_transitions(model: XCatForNextItem, histories: Iterable[list[int]]) -> None:
+def fill_transitions(
+    model: XCatForNextItem, histories: Iterable[list[int]], event_weights: torch.Tensor | None = None
+) -> None:
     """Fill a model's item transitions from training histories; does nothing if the model has no transitions.
 
     Args:
         model: A model whose catalogue is in place.
         histories: One list of item indices per user, the earliest event first.
+        event_weights: (events,) weights of all events of the histories, as in `strongest_transitions`.
     """
     table = model.model.successors
     if table is not None:
         with stage("counting item transitions"):
-            rows, shares = strongest_transitions(histories, *table.rows.shape)
+            rows, shares = strongest_transitions(histories, *table.rows.shape, event_weights=event_weights)
         table.rows.copy_(rows)
         table.similarities.copy_(shares)
 

@@ -20,7 +20,11 @@ order."""
 
 
 def strongest_transitions(
-    train_rows: Iterable[Sequence[int]], rows: int, count: int, most_pairs: int = MOST_PAIRS
+    train_rows: Iterable[Sequence[int]],
+    rows: int,
+    count: int,
+    most_pairs: int = MOST_PAIRS,
+    event_weights: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Find the items that follow each item most often.
 
@@ -32,6 +36,8 @@ def strongest_transitions(
         rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
         count: Transitions to keep per item, possibly to itself; ties keep the lower index first.
         most_pairs: Maximum pairs of events that are counted.
+        event_weights: (events,) weights of all events, user after user: a pair counts the product of both, and the
+            divisor their sum for a. None for 1.
 
     Returns:
         (rows, count) int32 item indices and float32 shares, in descending order; 0 and 0 where there are fewer.
@@ -47,19 +53,24 @@ def strongest_transitions(
     parts = list(read_sequences(train_rows, rows))
     items = torch.cat([torch.zeros(0, dtype=torch.long), *(part for part, _ in parts)])
     lengths = torch.cat([torch.zeros(0, dtype=torch.long), *(sizes for _, sizes in parts)])
+    weights = None if event_weights is None else event_weights.double()
     step = max(1, -(-len(items) * WINDOW // most_pairs))
     if step > 1:
         spread = torch.arange(len(lengths)) % step == 0
-        items, lengths = items[spread.repeat_interleave(lengths)], lengths[spread]
+        events = spread.repeat_interleave(lengths)
+        items, lengths = items[events], lengths[spread]
+        weights = None if weights is None else weights[events]
     users = torch.repeat_interleave(lengths)
-    keys, counted = [], []
+    keys, counted = [], [torch.zeros(0, dtype=torch.long if weights is None else torch.double)]
     for distance in range(1, min(WINDOW, len(items) - 1) + 1):
         earlier, later = items[:-distance], items[distance:]
         kept = (users[:-distance] == users[distance:]) & (torch.minimum(earlier, later) >= NUM_SPECIAL_ROWS)
         keys.append(earlier[kept] * rows + later[kept])
-        counted.append(torch.full((len(keys[-1]),), _WHOLE // distance))
+        whole = torch.full((len(keys[-1]),), _WHOLE // distance)
+        counted.append(whole if weights is None else whole * (weights[:-distance] * weights[distance:])[kept])
     pairs, inverse = torch.cat([items[:0], *keys]).unique(return_inverse=True)
-    sums = torch.zeros(len(pairs), dtype=torch.long).index_add_(0, inverse, torch.cat([items[:0], *counted]))
+    values = torch.cat(counted)
+    sums = torch.zeros(len(pairs), dtype=values.dtype).index_add_(0, inverse, values)
     owners = pairs // rows
-    shares = sums / (_WHOLE * torch.bincount(items, minlength=rows)[owners])
-    return strongest(owners, pairs % rows, shares, rows, count)
+    shares = sums / (_WHOLE * torch.bincount(items, weights, minlength=rows)[owners])
+    return strongest(owners, pairs % rows, shares.float(), rows, count)

@@ -31,7 +31,7 @@ def attack(
     ] = "bandwagon",
     share: Annotated[float, typer.Option(help="Fake users as a share of the real ones, such as 0.01.")] = 0.01,
     defend: Annotated[
-        str, typer.Option(help="Defences: none, normalise, detect, limit or all; several with commas.")
+        str, typer.Option(help="Defences: none, normalise, detect, limit, robust or all; several with commas.")
     ] = "none,all",
     targets: Annotated[int, typer.Option(help="Number of unpopular items that are promoted, drawn at random.")] = 5,
     promote: Annotated[str | None, typer.Option(help="Ids of the promoted items instead, such as A,B.")] = None,

@@ -22,10 +22,17 @@ class PairCounts:
     Attributes:
         rows: Rows of the item table.
         popularity: (rows,) users per item.
+        mass: (rows,) sum of the squared weights of an item's users: its common users with itself.
         pairs: (rows,) (user, item) pairs of each item's users: the cost of counting the item.
     """
 
-    def __init__(self, train_rows: Iterable[Sequence[int]], rows: int, most_pairs: int | None = None) -> None:
+    def __init__(
+        self,
+        train_rows: Iterable[Sequence[int]],
+        rows: int,
+        most_pairs: int | None = None,
+        weights: torch.Tensor | None = None,
+    ) -> None:
         """Read sequences.
 
         Args:
@@ -33,19 +40,26 @@ class PairCounts:
             rows: Rows of the item table, `NUM_SPECIAL_ROWS` included.
             most_pairs: Maximum pairs that are counted. Of larger data, evenly spread users are counted. None counts
                 all users.
+            weights: (events,) weights of all events, user after user. A user's weight of an item is the largest of its
+                events, and a common user of two items counts the product of both. None for 1.
 
         Raises:
             ValueError: If a sequence contains an index that is not in the item table.
         """
         self.rows = rows
-        self._items, self._lengths = _distinct_items(train_rows, rows)
+        self._items, self._lengths, self._weights = _distinct_items(train_rows, rows, weights)
         if most_pairs is not None:
             self._spread_users(most_pairs)
         self._starts = self._lengths.cumsum(0) - self._lengths
         users = torch.repeat_interleave(self._lengths)
         self.popularity = torch.bincount(self._items, minlength=rows)
+        self.mass = self.popularity.float()
         self._first = self.popularity.cumsum(0) - self.popularity
-        self._users_of = users[self._items.argsort(stable=True)]
+        order = self._items.argsort(stable=True)
+        self._users_of = users[order]
+        if self._weights is not None:
+            self.mass = torch.zeros(rows).index_add_(0, self._items, self._weights.square())
+            self._weights_of = self._weights[order]
         # Each (item, user) gives a pair of the item with each item of the user.
         self.pairs = torch.zeros(rows, dtype=torch.long).index_add_(0, self._items, self._lengths[users])
 
@@ -53,8 +67,9 @@ class PairCounts:
         step = -(-int(self._lengths.square().sum()) // most_pairs)
         if step > 1:
             kept = torch.arange(len(self._lengths)) % step == 0
-            self._items = self._items[kept.repeat_interleave(self._lengths)]
-            self._lengths = self._lengths[kept]
+            events = kept.repeat_interleave(self._lengths)
+            self._items, self._lengths = self._items[events], self._lengths[kept]
+            self._weights = None if self._weights is None else self._weights[events]
 
     def blocks(self, most_rows: int) -> Iterator[torch.Tensor]:
         """Items with any pair, in blocks of items with similar cost; `most_rows` limits the size of a block."""
@@ -74,13 +89,19 @@ class PairCounts:
 
         Returns:
             (pairs,) number of the item within the block, index of its partner (the item itself included), and number
-            of common users; sorted by item, then by partner.
+            of common users, or the sum of their weights; sorted by item, then by partner.
         """
         entries = _ranges(self._first[block], self.popularity[block])
         owners = torch.repeat_interleave(self.popularity[block])
         users, shape = self._users_of[entries], (len(block), self.rows)
         lengths, size = self._lengths[users], len(block) * self.rows
-        if 2 * int(lengths.sum()) < size:
+        if self._weights is not None:
+            places = _ranges(self._starts[users], lengths)
+            values = torch.repeat_interleave(self._weights_of[entries], lengths) * self._weights[places]
+            keys = torch.repeat_interleave(owners * shape[1], lengths) + self._items[places]
+            keys, inverse = keys.unique(return_inverse=True)
+            together = torch.zeros(len(keys)).index_add_(0, inverse, values)
+        elif 2 * int(lengths.sum()) < size:
             others = self._items[_ranges(self._starts[users], lengths)]
             keys, together = (torch.repeat_interleave(owners * shape[1], lengths) + others).unique(return_counts=True)
         else:  # counting into a table is faster than sorting
@@ -181,15 +202,22 @@ def _worth_sorting(
     return positive & (values >= least[owners])
 
 
-def _distinct_items(train_rows: Iterable[Sequence[int]], size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The distinct catalogue items of each user, user after user, and their number per user."""
+def _distinct_items(
+    train_rows: Iterable[Sequence[int]], size: int, weights: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """The distinct catalogue items of each user, user after user, their number per user, and their weights."""
     parts, lengths = [torch.zeros(0, dtype=torch.long)], [torch.zeros(0, dtype=torch.long)]
+    largest, start = [torch.zeros(0)], 0
     for items, sizes in read_sequences(train_rows, size):
-        users = torch.repeat_interleave(sizes)
-        keys = (users * size + items)[items >= NUM_SPECIAL_ROWS].unique()
+        users, known = torch.repeat_interleave(sizes), items >= NUM_SPECIAL_ROWS
+        keys, inverse = (users * size + items)[known].unique(return_inverse=True)
         parts.append(keys % size)
         lengths.append(torch.bincount(keys // size, minlength=len(sizes)))
-    return torch.cat(parts), torch.cat(lengths)
+        if weights is not None:
+            own = weights[start : start + len(items)][known].float()
+            largest.append(torch.zeros(len(keys)).scatter_reduce_(0, inverse, own, "amax"))
+        start += len(items)
+    return torch.cat(parts), torch.cat(lengths), None if weights is None else torch.cat(largest)
 
 
 def _ranges(starts: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

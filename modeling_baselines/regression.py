@@ -36,6 +36,7 @@ def weights_by_regression(
     ridge: float = RIDGE,
     text_weight: float = TEXT_WEIGHT,
     elsewhere: torch.Tensor | None = None,
+    event_weights: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Item-to-item weights: how strongly one item predicts each other item.
 
@@ -60,6 +61,7 @@ def weights_by_regression(
         ridge: l, above 0.
         text_weight: a.
         elsewhere: (rows,) number of users of each item who are not among the sequences; None for none.
+        event_weights: (events,) weights of all events, user after user: x_i has them in place of 1. None for 1.
 
     Returns:
         (rows, neighbours) int32 item indices and float32 weights, descending; 0 and 0 where there are fewer.
@@ -72,7 +74,8 @@ def weights_by_regression(
         >>> found.tolist(), weights[2].tolist()
         ([[0], [0], [3], [2], [0]], [0.5])
     """
-    counts = PairCounts(train_rows, rows, MOST_PAIRS if rows * rows > MOST_PAIRS else 4 * MOST_PAIRS)
+    most_pairs = MOST_PAIRS if rows * rows > MOST_PAIRS else 4 * MOST_PAIRS
+    counts = PairCounts(train_rows, rows, most_pairs, event_weights)
     system = _Systems(counts, _unit_texts(texts), float(text_weight), float(ridge), elsewhere)
     if system.texts is not None and rows * rows <= MOST_COMPARED:
         nearest = system.nearest_of_all(candidates)
@@ -111,7 +114,7 @@ class _Systems:
         elsewhere: torch.Tensor | None,
     ) -> None:
         self.counts, self.texts, self.text_weight, self.ridge = counts, texts, text_weight, ridge
-        self.users = counts.popularity.float() + (0 if elsewhere is None else elsewhere.cpu())
+        self.users = counts.mass + (0 if elsewhere is None else elsewhere.cpu())
         self.diagonal = self.users.clone()
         if texts is not None:
             speaks = texts[0].any(1)[texts[1]]

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from datasets import Dataset
 
-from ..evaluation.attacks.defences import ALL, DEFENCES, NONE, defend_shop
+from ..evaluation.attacks.defences import ALL, DEFENCES, NONE, Defended, defend_shop
 from ..evaluation.attacks.exposure_gain import target_hits
 from ..evaluation.attacks.game import equilibrium
 from ..evaluation.attacks.shop_attack import ATTACKS, SHARE, TARGETS, Attack, attack_shop, choose_targets
@@ -23,7 +23,7 @@ from ..modeling_xcat.arguments_xcat import finite_number, whole_number
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.extras import check_packages
-from ..tokenization.tables.schema import MissingUsers, ShopTables, UnknownItems
+from ..tokenization.tables.schema import MissingUsers, UnknownItems
 from ..tokenization.text.item_text import item_texts
 from .attack_refit import EPOCHS, STARTS, Start, refit
 from .attack_result import NO_ATTACK, AttackCell, AttackResult
@@ -204,7 +204,7 @@ class _Measurement:
     def cell(self, attacked: Attack, defence: str, before: AttackCell | None = None) -> AttackCell:
         """The measurement of an attack and a defence."""
         defended = defend_shop(attacked.shop, defence, unknown=attacked.kind, seed=self.training["seed"])
-        hits, ndcg = self._values(defended.shop)
+        hits, ndcg = self._values(defended)
         base = before or AttackCell(attacked.kind, defence, hits, ndcg)
         detected, promoting = defended.detected, _promoting(attacked)
         return AttackCell(
@@ -217,12 +217,13 @@ class _Measurement:
             events_left_out=defended.left_out,
         )  # fmt: skip
 
-    def _values(self, shop: ShopTables) -> tuple[np.ndarray, np.ndarray]:
+    def _values(self, defended: Defended) -> tuple[np.ndarray, np.ndarray]:
         """(users,) share of the targets in a list, and NDCG, after training on the tables."""
+        shop, weights = defended.shop, defended.weights
         texts = item_texts(shop.items, self.old.processor.text_fields)
-        key = (tuple(texts), shop.events.height, int(shop.events.hash_rows(0).sum()))
+        key = (tuple(texts), shop.events.height, int(shop.events.hash_rows(0).sum()), *weights.items())
         if key not in self.known:
-            found = refit(self.old, shop, **self.training)
+            found = refit(self.old, shop, weights=weights, **self.training)
             report = evaluate_ranker(
                 found,
                 self.rows,

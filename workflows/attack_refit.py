@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from ..catalogue.item_table import count_again
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.progress import quiet_transformers
+from ..tokenization.sequences.event_weights import add_event_weights
 from ..tokenization.tables.schema import ShopTables
 from ..tokenization.vocabulary import UNKNOWN_ROW
 from ..training.arguments import XCatTrainingArguments
@@ -28,7 +30,13 @@ EPOCHS = 1.0
 
 @quiet_transformers()
 def refit(
-    old: XCatRecommender, shop: ShopTables, *, start: Start = "checkpoint", epochs: float = EPOCHS, seed: int = 0
+    old: XCatRecommender,
+    shop: ShopTables,
+    *,
+    weights: Mapping[tuple[str, str], float] | None = None,
+    start: Start = "checkpoint",
+    epochs: float = EPOCHS,
+    seed: int = 0,
 ) -> XCatRecommender:
     """Train a checkpoint again on tables with its items, with its own settings; the checkpoint is not changed.
 
@@ -38,6 +46,7 @@ def refit(
     Args:
         old: The checkpoint.
         shop: The tables.
+        weights: Weights of events by the ids of user and item, as in `add_event_weights`; none or None for 1.
         start: "checkpoint" fine-tunes its weights at the rate of `update`; "new" trains new weights beside its text
             encoder, at the default rate.
         epochs: Epochs; 0 to compute counts, weights and transitions only.
@@ -58,6 +67,8 @@ def refit(
     if not same_catalogue(processor.catalogue, vocabulary, model.config.item_features or {}):
         processor = change_catalogue(model, processor, vocabulary)
     train = evaluation_data(XCatRecommender(model, processor), shop).data.train
+    if weights:
+        train = add_event_weights(train, vocabulary, weights)
     if start == "new":
         model = _new_weights(model)
     count_again(model, train)

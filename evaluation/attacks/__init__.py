@@ -25,7 +25,7 @@ _EXPORTS = {
     "attack_shop": ".shop_attack",  # tables after an attack
     "Attack": ".shop_attack",  # its result, with the cost
     "choose_targets": ".shop_attack",  # unpopular items to promote
-    "DEFENCES": ".defences",  # none, normalise, detect, limit, all
+    "DEFENCES": ".defences",  # none, normalise, detect, limit, robust, all
     "defend_shop": ".defences",  # tables after a defence, which sees attacked tables only
     "Defended": ".defences",  # its result
     "ProfileDetector": ".detection",  # tells coordinated profiles from other users

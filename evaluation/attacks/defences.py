@@ -13,8 +13,8 @@ from .influence import limit_influence
 from .profiles import PROFILES
 from .text_checks import normalised_items, shortened_titles, suspicious_titles, without_titles
 
-NONE, NORMALISE, DETECT, LIMIT, ALL = "none", "normalise", "detect", "limit", "all"
-DEFENCES = (NONE, NORMALISE, DETECT, LIMIT, ALL)
+NONE, NORMALISE, DETECT, LIMIT, ROBUST, ALL = "none", "normalise", "detect", "limit", "robust", "all"
+DEFENCES = (NONE, NORMALISE, DETECT, LIMIT, ROBUST, ALL)
 """Names of the defences."""
 
 
@@ -28,6 +28,7 @@ class Defended:
         removed: Ids of users and items of the events that promote an item, which were removed.
         titles: Items whose titles were removed, with the checks that they failed.
         left_out: Events that were left out by limits.
+        weights: Weights of events in training, by the ids of user and item; 1 for all others.
     """
 
     shop: ShopTables
@@ -35,6 +36,7 @@ class Defended:
     removed: tuple[tuple[str, str], ...] = ()
     titles: Mapping[str, list[str]] = field(default_factory=dict)
     left_out: int = 0
+    weights: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 def defend_shop(shop: ShopTables, defence: str, *, unknown: str | None = None, seed: int = 0) -> Defended:
@@ -46,6 +48,7 @@ def defend_shop(shop: ShopTables, defence: str, *, unknown: str | None = None, s
     | normalise | | characters without width, compatibility forms and lookalikes are replaced |
     | detect | events of suspicious users with promoted items (`ProfileDetector`) | titles that fail a check |
     | limit | one user and groups have a limited influence | cut at the length of 95 % of the titles |
+    | robust | nothing is removed: an event counts by the probability that it is real (`DetectedUsers.weights`) | |
     | all | detect, then limit | normalise, then detect and limit |
 
     Args:
@@ -72,6 +75,9 @@ def defend_shop(shop: ShopTables, defence: str, *, unknown: str | None = None, s
         found = replace(found, shop=replace(shop, items=normalised_items(shop.items)))
     elif defence == DETECT:
         found = _without_suspects(found, titled, unknown, seed, {})
+    elif defence == ROBUST:
+        detected = _detected(shop, unknown, seed)
+        found = replace(found, detected=detected, weights=detected.weights)
     if defence in (LIMIT, ALL):
         limited = limit_influence(found.shop, seed)
         left_out = found.shop.events.height - limited.events.height
@@ -79,12 +85,16 @@ def defend_shop(shop: ShopTables, defence: str, *, unknown: str | None = None, s
     return found
 
 
+def _detected(shop: ShopTables, unknown: str | None, seed: int) -> DetectedUsers:
+    return ProfileDetector([kind for kind in PROFILES if kind != unknown], seed=seed).detect(shop)
+
+
 def _without_suspects(
     found: Defended, titled: bool, unknown: str | None, seed: int, before: Mapping[str, list[str]]
 ) -> Defended:
     """Without users and titles that are taken for fake; `before` has titles that failed before they were changed."""
     shop = found.shop
-    detected = ProfileDetector([kind for kind in PROFILES if kind != unknown], seed=seed).detect(shop)
+    detected = _detected(shop, unknown, seed)
     titles = {**before, **suspicious_titles(shop)} if titled else {}
     schema = {name: shop.events.schema[name] for name in ("user_id", "item_id")}
     promotions = pl.DataFrame(list(detected.promotions), schema=schema, orient="row")

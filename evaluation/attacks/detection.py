@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from ...tokenization.tables.schema import ShopTables
 from ..audits.doubly_robust import logistic_regression
+from .event_weights import UNLIKE, WHOLE, event_weights
 from .profiles import PROFILES, fake_events
 from .promotion import FURTHEST, item_scores, promoting_events
 from .shop_attack import choose_targets
@@ -20,7 +21,7 @@ SIMULATED = ((1, 0.003), (3, 0.01), (5, 0.02))
 DRAWS = 3
 """Simulations whose scores are averaged."""
 ALIKE = 0.4
-"""Cosine from which on another item of the user explains an event by its text."""
+"""Cosine from which on another item of the user explains an event by its text, and the event is not removed."""
 TRIMMED, ROUNDS = 0.1, 8
 """Share of the given users that a fit leaves out because they may be fake, and number of fits."""
 _LEAST_SIMULATED = 5
@@ -37,6 +38,7 @@ class DetectedUsers:
         threshold: Least score of a suspicious user.
         promoted: Ids of the items that are taken for promoted.
         promotions: Ids of users and items of the events that promote them.
+        weights: Probability that an event is real, by the ids of its user and its item; 1 for all others.
     """
 
     users: Sequence[str]
@@ -44,6 +46,7 @@ class DetectedUsers:
     threshold: float
     promoted: Sequence[str] = ()
     promotions: Sequence[tuple[str, str]] = ()
+    weights: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def auc(self, fakes: Sequence[str]) -> float:
         """Probability that a fake user has a higher score than a real one, ties counted half; NaN without fake ones.
@@ -97,7 +100,7 @@ class ProfileDetector:
 
         The scores are means over `DRAWS` simulations, each less its threshold, which has the best F1 score on the
         simulated users and all others; so the threshold of the means is 0. The same holds for items. Events that
-        another item of the user explains by its text do not promote.
+        another item of the user explains by its text do not promote, and have the weight 1.
 
         Args:
             shop: The tables.
@@ -107,10 +110,14 @@ class ProfileDetector:
         draws = [self._scored(shop, pairs, first, draw) for draw in range(DRAWS)]
         scores, of_items = (np.mean(parts, axis=0) for parts in zip(*draws, strict=True))
         promoting, promoted = promoting_events(scores, of_items, pairs, 0.0, 0.0)
-        promoting[promoting] = nearest_text(pairs, shop.items, promoting) < ALIKE
-        users, items = np.asarray(pairs.users), np.asarray(pairs.items)
-        found = zip(users[pairs.user[promoting]].tolist(), items[pairs.item[promoting]].tolist(), strict=True)
-        return DetectedUsers(pairs.users, scores, 0.0, items[promoted].tolist(), list(found))
+        weights = event_weights(scores, pairs)
+        doubted = promoting | (weights < WHOLE)
+        likeness = np.ones(len(weights))
+        likeness[doubted] = nearest_text(pairs, shop.items, doubted)
+        weighed = (weights < WHOLE) & (likeness < UNLIKE)
+        chances = dict(zip(_ids(pairs, weighed), weights[weighed].tolist(), strict=True))
+        items = np.asarray(pairs.items)[promoted].tolist()
+        return DetectedUsers(pairs.users, scores, 0.0, items, _ids(pairs, promoting & (likeness < ALIKE)), chances)
 
     def _scored(
         self, shop: ShopTables, pairs: UserItems, first: np.ndarray, draw: int
@@ -176,6 +183,12 @@ def trimmed_regression(design: np.ndarray, labels: np.ndarray) -> np.ndarray:
         scores = np.where(labels > 0, -np.inf, design @ fitted)
         kept = scores <= np.quantile(scores[labels == 0], 1 - TRIMMED)
     return fitted
+
+
+def _ids(pairs: UserItems, wanted: np.ndarray) -> list[tuple[str, str]]:
+    """Ids of the users and items of (pairs,) wanted pairs."""
+    users, items = np.asarray(pairs.users), np.asarray(pairs.items)
+    return list(zip(users[pairs.user[wanted]].tolist(), items[pairs.item[wanted]].tolist(), strict=True))
 
 
 def _design(features: np.ndarray) -> np.ndarray:

@@ -44,6 +44,21 @@ def test_shares_depend_on_direction_and_distance_and_include_the_item_itself():
     assert not found[6].any() and not shares[6].any()
 
 
+def test_weighted_shares_by_hand():
+    weights = torch.tensor([1.0, 0.5, 1.0, 0.25, 1.0])
+    found, shares = strongest_transitions([[2, 3, 4], [2, 4]], 5, 2, event_weights=weights)
+    # 4 follows 2 at distance 2, and directly with weight .25; 3 follows with weight .5; 2 has 1 + .25.
+    assert found[2].tolist() == [4, 3] and shares[2].tolist() == pytest.approx([0.75 / 1.25, 0.5 / 1.25])
+    assert found[3].tolist() == [4, 0] and shares[3].tolist() == pytest.approx([1, 0])
+
+
+@given(histories)
+def test_weights_of_one_change_nothing(train_rows):
+    plain = strongest_transitions(train_rows, ROWS, 3, 8)
+    whole = strongest_transitions(train_rows, ROWS, 3, 8, torch.ones(sum(map(len, train_rows))))
+    assert plain[0].equal(whole[0]) and torch.allclose(plain[1], whole[1])
+
+
 def test_ties_keep_the_lower_index_first_and_the_strongest_are_kept():
     found, _ = strongest_transitions([[2, 4], [2, 3], [2, 5], [2, 5]], ROWS, 2)
     assert found[2].tolist() == [5, 3]

@@ -54,6 +54,42 @@ def test_blocks_have_items_of_similar_cost(monkeypatch: pytest.MonkeyPatch) -> N
     assert list(PairCounts([[0, 1], []], ROWS).blocks(ROWS)) == []
 
 
+def test_weighted_pairs_by_hand() -> None:
+    """A user's weight of an item is the largest of its events: .5 and .25 of item 3 count .5."""
+    weights = torch.tensor([1.0, 0.5, 0.25, 1.0, 1.0, 0.5, 0.0, 1.0, 1.0, 0.25, 1.0])
+    counts = PairCounts(TRAIN, ROWS, weights=weights)
+    assert counts.popularity.tolist() == [0, 0, 2, 3, 2, 1, 0]
+    assert counts.mass.tolist() == [0, 0, 1 + 0.25, 0.25 + 1 + 1, 0.25**2, 1, 0]
+    assert pairs_of(counts, torch.tensor([2, 3])) == {
+        (2, 2): 1.25, (2, 3): 1.0, (2, 4): 0.0, (3, 2): 1.0, (3, 3): 2.25, (3, 4): 0.0, (3, 5): 1.0,
+    }  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs, st.integers(0, 1000), st.sampled_from([1, 30]))
+def test_weighted_pairs_match_a_matrix(sequences: list[list[int]], seed: int, most_pairs: int) -> None:
+    """And weights of 1 give the counts without weights, also of a sample of users."""
+    number = sum(map(len, sequences))
+    weights = torch.rand(number, generator=torch.Generator().manual_seed(seed))
+    matrix, place = torch.zeros(max(1, len(sequences)), ROWS), 0
+    for user, sequence in enumerate(sequences):
+        for item in sequence:
+            matrix[user, item] = max(matrix[user, item], weights[place])
+            place += 1
+    matrix[:, :2] = 0
+    counts = PairCounts(sequences, ROWS, weights=weights)
+    assert torch.allclose(counts.mass, matrix.square().sum(0))
+    expected = matrix.T @ matrix
+    for block in counts.blocks(ROWS):
+        for (one, other), together in pairs_of(counts, block).items():
+            assert together == pytest.approx(expected[one, other].item(), abs=1e-6)
+    plain = PairCounts(sequences, ROWS, most_pairs)
+    whole = PairCounts(sequences, ROWS, most_pairs, torch.ones(number))
+    assert whole.mass.equal(plain.mass) and whole.popularity.equal(plain.popularity)
+    for block in plain.blocks(ROWS):
+        assert pairs_of(whole, block) == pairs_of(plain, block)
+
+
 @settings(max_examples=200, deadline=None)
 @given(logs, st.integers(1, ROWS), st.sampled_from([1, 5, 30, 1 << 22]), st.integers(2, 60))
 def test_pairs_match_a_dictionary(sequences: list[list[int]], most_rows: int, pairs_at_once: int, spare: int) -> None:

@@ -50,6 +50,13 @@ def test_three_items_by_hand() -> None:
     assert not found[0][found[1] == 0].any()
 
 
+def test_weighted_events_by_hand() -> None:
+    # The second user of both counts half: 2 has 1 + 1 + .25, 3 has 1 + 1 + .25 + 1, and together 1 + .25.
+    weights = torch.tensor([1, 1, 1, 0.5, 0.5, 0.5, 1, 1.0])
+    found = weights_by_regression(TRAIN, 4, 2, ridge=0.5, event_weights=weights)
+    assert found_weights(found) == rounded({2: [(3, 1.25 / 2.75)], 3: [(2, 1.25 / 3.75)]})
+
+
 def test_the_strongest_of_each_are_kept() -> None:
     found = weights_by_regression([[2, 3, 4], [4, 2, 2], [2, 3], [3]], 5, 1, ridge=0.5)
     assert found_weights(found) == rounded({2: [(3, 3 / 4.75)], 3: [(2, 3 / 7.75)], 4: [(2, 5 / 7.75)]})

@@ -60,6 +60,41 @@ def test_the_call_and_the_command_agree(
     assert value.value >= worst - 1e-9
 
 
+def test_robust_training_is_a_defence_that_removes_nothing(
+    places: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "attack", *map(str, places), "--output", str(tmp_path / "out"), "--kind", "random", "--share", "0.2",
+        "--defend", "robust", "--promote", ",".join(TARGETS), "--epochs", "0", "--json",
+    ]  # fmt: skip
+    cells = {(cell["attack"], cell["defence"]): cell for cell in run(command, capsys)["cells"]}
+    cell = cells["random", "robust"]
+    assert 0 < cell["auc"] <= 1 and not cell["removed"] and not cell["events_left_out"] and not cell["titles_removed"]
+
+
+def test_weights_of_events_change_item_to_item_weights_and_transitions_but_no_count(places: tuple[Path, Path]) -> None:
+    old = XCatRecommender.from_pretrained(places[0])
+    events = shop().events.select("user_id", "item_id").rows()
+    plain = refit(old, shop(), epochs=0)
+    assert _same_state(refit(old, shop(), weights=dict.fromkeys(events, 1.0), epochs=0), plain)
+    found = refit(old, shop(), weights={event: 0.1 for event in events if event[1] == TARGETS[0]}, epochs=0)
+    differs = {
+        name
+        for name, value in found.model.state_dict().items()
+        if not torch.equal(value, plain.model.state_dict()[name])
+    }
+    assert "model.neighbors.similarities" in differs and "model.successors.similarities" in differs
+    assert {name.split(".")[1] for name in differs} == {"neighbors", "successors"}
+    weaker, before = (one.model.model.successors for one in (found, plain))
+    row = int(old.vocabulary.encode(TARGETS[:1])[0])
+    assert weaker.similarities[weaker.rows == row].max() < 0.5 * before.similarities[before.rows == row].max()
+
+
+def _same_state(one: XCatRecommender, other: XCatRecommender) -> bool:
+    states = one.model.state_dict(), other.model.state_dict()
+    return all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
 def test_fine_tuning_on_fake_users_changes_counts_and_weights_of_a_copy(places: tuple[Path, Path]) -> None:
     old = XCatRecommender.from_pretrained(places[0])
     before = {name: value.clone() for name, value in old.model.state_dict().items()}

@@ -30,6 +30,7 @@ from ...tokenization.interests.self_training import LEXICON
 from ...tokenization.policy.item_verdicts import place_policy
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.build import target_histories, target_items
+from ...tokenization.sequences.event_weights import target_weights
 from ...tokenization.sequences.row_asks import add_asks
 from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.tables.schema import ShopTables
@@ -37,6 +38,7 @@ from ...tokenization.text.default_encoder import AUTO
 from ...tokenization.vocabulary import UNKNOWN_ROW
 from .options import PreparationOptions, PreparedTraining
 from .prepare import add_interests, build_vocabulary, measure_unknown, shop_images, split_shop, with_both_boosts
+from .robust import weigh_events
 
 CHANGEABLE = frozenset({
     "hidden_dropout", "attention_dropout", "id_dropout", "modality_dropout", "temperature", "objective",
@@ -99,6 +101,7 @@ def prepare_from_base(
         change_soft_targets(model)
     notes += place_policy(processor, options.policy)
     data = split_shop(shop, options, processor.catalogue, processor.event_types, split)
+    notes += weigh_events(data, options)
     processor.event_settings = settings = data.settings
     before = set(model.config.negative_event_types or ()) - set(settings["target_event_types"])
     negative = before | set(settings["negative_event_types"])
@@ -160,10 +163,10 @@ def _recount(model: XCatForNextItem, train: Any) -> None:
     items.item_counts += training_counts(target_items(train), model.config.num_item_rows)
     tables = [table for table in (memory, model.model.successors) if table is not None]
     before = [(table.rows.clone(), table.similarities.clone()) for table in tables]
-    histories = target_histories(train)
+    histories, weights = target_histories(train), target_weights(train)
     add_repurchases(model, histories)
-    fill_neighbors(model, histories, elsewhere)
-    fill_transitions(model, histories)
+    fill_neighbors(model, histories, elsewhere, weights)
+    fill_transitions(model, histories, weights)
     fill_segments(model, train)
     for table, (rows, similarities) in zip(tables, before, strict=True):
         table.rows, table.similarities = united_neighbors(

@@ -89,10 +89,13 @@ class PreparationOptions(ModelOptions, InterestOptions, PolicyOptions, ImageOpti
         seed: Seed of ties, initial weights and training.
         split_seed: Seed of ties and cold items only, so that runs with several seeds have the same data; None: `seed`.
         cache_dir: Folder for cached text states and splits; None for the user's cache and the cache of `datasets`.
+        robust_training: Whether a training event counts by the probability that it is real, in the loss, item-to-item
+            weights and transitions. Coordinated fake users then have less influence; needs the extra attack.
     """
 
     cache_dir: Path | None = None
     split_seed: int | None = None
+    robust_training: bool = False
 
     def __post_init__(self) -> None:
         for group in (EventOptions, TextOptions, ImageOptions, PolicyOptions, InterestOptions, ModelOptions):

@@ -39,6 +39,7 @@ from ...tokenization.text.vocabulary_texts import text_vocabulary
 from ...tokenization.unknown_tokens import share_unknown_to, warn_of_unknown
 from ...tokenization.vocabulary import ItemVocabulary
 from .options import PreparationOptions, PreparedTraining
+from .robust import weigh_events
 from .windows import history_length
 
 RATING_BUCKETS_LIMIT = 11
@@ -149,6 +150,7 @@ def prepare_training(
     settings = interest_settings(shop, options.interests, options.interest_columns) if read else None
     shop, images = shop_images(shop, options)
     data = split_shop(shop, options, split=split)
+    weighed = weigh_events(data, options)
     vocabulary, kinds = data.vocabulary, data.event_types
     set_seed(options.seed)
     with stage("finding the text encoder"):
@@ -197,6 +199,7 @@ def prepare_training(
         *encoder.notes,
         *place_policy(processor, options.policy),
         *filter(None, [shop.split_advice(options)]),
+        *weighed,
         *([] if images is None else images.describe()),
         *taught,
     ]

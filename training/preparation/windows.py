@@ -15,6 +15,7 @@ from ...modeling_xcat.configuration_xcat import XCatConfig
 from ...modeling_xcat.items_xcat import share_of_modality
 from ...tokenization.interests.reader import UserInterests
 from ...tokenization.progress import stage
+from ...tokenization.sequences.event_weights import EVENT_WEIGHTS
 from ...tokenization.tables.event_roles import ROLES, TARGET
 from ..arguments import XCatTrainingArguments, sized_for
 from ..data_defaults import SIZED, depends_on_data
@@ -161,6 +162,22 @@ def weigh_new_categories(dataset: Rows, category_codes: np.ndarray, weight: floa
     return map_rows(dataset, weigh, "Weighing categories")
 
 
+def weigh_losses(dataset: Rows) -> Rows:
+    """Multiply the column `loss_weights`, or 1, by `event_weights`.
+
+    Args:
+        dataset: Rows with the list column `event_weights`.
+    """
+
+    def weigh(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        weights = [np.asarray(own, dtype=np.float32) for own in batch[EVENT_WEIGHTS]]
+        if "loss_weights" in batch:
+            weights = [own * np.asarray(other) for own, other in zip(weights, batch["loss_weights"], strict=True)]
+        return {"loss_weights": weights}
+
+    return map_rows(dataset, weigh, "Weighing events")
+
+
 def map_rows(dataset: Rows, function: Callable[..., Any], shown: str) -> Rows:
     """Map a function over batches of rows; a stream shows no progress bar."""
     options = {"desc": shown} if isinstance(dataset, Dataset) else {}
@@ -197,6 +214,8 @@ def training_rows(
         rows = interests.added(rows)
     if arguments.new_category_weight != 1 and (category_codes >= 0).any():
         rows = weigh_new_categories(rows, category_codes, arguments.new_category_weight)
+    if EVENT_WEIGHTS in (rows.column_names or ()):
+        rows = weigh_losses(rows)
     if arguments.train_sampling_strategy in _BY_LENGTH and isinstance(rows, Dataset):
         rows = _with_lengths(rows, str(arguments.length_column_name))
     return rows

@@ -172,7 +172,9 @@ def test_returns_are_those_of_both_or_of_the_base_alone(base):
 
 def test_users_of_the_base_weigh_as_users_however_often_they_came_back(base, monkeypatch):
     seen = []
-    monkeypatch.setattr(from_base, "fill_neighbors", lambda model, histories, elsewhere: seen.append(elsewhere))
+    monkeypatch.setattr(
+        from_base, "fill_neighbors", lambda model, histories, elsewhere, weights: seen.append(elsewhere)
+    )
     prepare_from_base(shop_of_returns(30), PreparationOptions(split="leave-one-out"), str(base))
     items = load_base(base)[0].model.items
     assert items.return_counts.any() and seen[0].equal(items.item_counts - items.return_counts)

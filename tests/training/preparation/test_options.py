@@ -35,4 +35,9 @@ def test_flat_keywords_reach_every_group() -> None:
 def test_a_field_is_declared_once_and_fields_of_events_come_first() -> None:
     declared = [one.name for group in GROUPS for one in fields(group)]
     assert len(declared) == len(set(declared))
-    assert [one.name for one in fields(PreparationOptions)] == [*declared, "cache_dir", "split_seed"]
+    assert [one.name for one in fields(PreparationOptions)] == [
+        *declared,
+        "cache_dir",
+        "split_seed",
+        "robust_training",
+    ]
