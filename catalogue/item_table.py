@@ -336,8 +336,9 @@ def fill_transitions(
     """
     table = model.model.successors
     if table is not None:
+        size, count = table.rows.shape
         with stage("counting item transitions"):
-            rows, shares = strongest_transitions(histories, *table.rows.shape, event_weights=event_weights)
+            rows, shares = strongest_transitions(histories, size, count, event_weights=event_weights)
         table.rows.copy_(rows)
         table.similarities.copy_(shares)
 
