@@ -65,6 +65,7 @@ _BINARY: dict[str, Callable[[Contents], pl.DataFrame]] = {
     ".arrow": _read_arrow,
     ".feather": _read_arrow,
 }
+_BINARY_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError, UnicodeError)
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _JSON = (".jsonl", ".ndjson", ".json")
 SUFFIXES = (".parquet", *_SEPARATORS, *_JSON, ".arrow", ".feather", *SHEETS)
@@ -204,7 +205,7 @@ def _read_path(source: str | Path, label: str, encoding: str | None) -> tuple[pl
     if suffix in _BINARY:
         try:
             return _BINARY[suffix](unpack(path)), []
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError) as error:
+        except _BINARY_ERRORS as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise unreadable(path, reason) from error
     if suffix in SHEETS:

@@ -47,6 +47,15 @@ def test_offsets_outside_of_an_arrow_file(suffix: str, tmp_path: Path) -> None:
         read_table(path)
 
 
+def test_a_column_name_of_an_arrow_file_that_is_no_text(tmp_path: Path) -> None:
+    path, table = tmp_path / "t.arrow", pa.table({"titel": ["abc"]})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    path.write_bytes(path.read_bytes().replace(b"titel", b"tit\xe5l"))
+    with pytest.raises(ValueError, match=r"t\.arrow cannot be read by its suffix"):
+        read_table(path)
+
+
 def test_every_changed_byte_of_the_end_of_a_parquet_file(tmp_path: Path) -> None:
     """Some made polars panic, which is no Exception."""
     path = tmp_path / "t.parquet"
