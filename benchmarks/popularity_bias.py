@@ -35,6 +35,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.ranking.rerank import POOL, Reranker, pool_candidates, rerank_order
 from xcat_rec.ranking.rerankers import LogitAdjustment, PopularityDiscount, Share
 from xcat_rec.tokenization.vocabulary import NUM_SPECIAL_ROWS
+from xcat_rec.training.tuning.held_out import rerankers_off
 from xcat_rec.workflows.checkpoint_evaluation import evaluation_data
 from xcat_rec.workflows.read_shop import read_shop
 
@@ -146,11 +147,8 @@ def curve(
     recommender: XCatRecommender, data: Any, purpose: str, loss: float, samples: int, rules: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Print and return the table of a purpose."""
-    config = recommender.model.config
-    fitted = config.candidate_attention, config.discover_candidate_attention
-    config.candidate_attention, config.discover_candidate_attention = False, None
-    validation = Pools.of_split(recommender, data.splits["validation"], purpose)
-    config.candidate_attention, config.discover_candidate_attention = fitted
+    with rerankers_off(recommender.model.config):
+        validation = Pools.of_split(recommender, data.splits["validation"], purpose)
     parts = {"validation": validation, "test": Pools.of_split(recommender, data.splits["test"], purpose)}
     plain = {part: measure(pools, recommender, []) for part, pools in parts.items()}
     test, rows = plain["test"], []

@@ -41,6 +41,7 @@ from .trainer_checks import (
     check_arguments,
     check_batches,
     check_head,
+    check_heads_of_task,
     check_interests,
     check_sharding,
     check_stream,
@@ -117,6 +118,7 @@ class XCatTrainer(StepLosses, HubPushes, HyperparameterSearch, Optimization, Eva
         self.task, self._interests = find_task(task), interests
         check_head(bare, self.task)
         eval_dataset = evaluation_sets(eval_dataset)
+        check_heads_of_task(args, self.task)
         args = suited_to_task(args, self.task)
         if kwargs.get("compute_metrics") is None:
             self.task.check_metric(args, eval_dataset)

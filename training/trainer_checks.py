@@ -48,6 +48,15 @@ def suited_to_task(args: XCatTrainingArguments, task: Task) -> XCatTrainingArgum
     return suited
 
 
+def check_heads_of_task(args: XCatTrainingArguments, task: Task) -> None:
+    """Refuse heads of targets in a training after which no lists are tuned, with which they are fitted."""
+    if args.target_heads and not (task.ranks and task.tunes_lists(args)):
+        raise ValueError(
+            f"target_heads is {', '.join(args.target_heads)}, and {type(task).__name__} tunes no lists here, with "
+            "which heads are fitted; leave it out"
+        )
+
+
 def check_text_tuning(task: Task) -> None:
     """Refuse a text encoder in training whose texts the head would not read."""
     if not task.encodes_texts:

@@ -33,7 +33,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("update")
     made = xcat_rec.fit(
         shop(), folder / "checkpoint", text_encoder=str(save_text_encoder(folder / "encoder")),
-        tune_second_stage=False, **SMALL, **{**QUICK, "num_train_epochs": 6},
+        tune_second_stage=False, target_heads=["category"], **SMALL, **{**QUICK, "num_train_epochs": 6},
     )  # fmt: skip
     return made.output
 
@@ -88,6 +88,9 @@ def test_a_real_log_makes_a_new_checkpoint_and_leaves_the_old_one(
     weights = zip(old.model.parameters(), new.model.parameters(), strict=True)
     assert any(not torch.equal(one, other) for one, other in weights)
     assert len(new.recommend(["i03", "i07"], 5)) == 5
+    assert new.model.config.target_head_weights == old.model.config.target_head_weights != {}
+    assert torch.equal(new.model.model.target_heads.weight, old.model.model.target_heads.weight), "heads stay"
+    assert new.recommend_targets(["i03", "i07"], "category")[0].name
 
 
 def test_the_latest_part_of_the_log_is_never_trained_on(updated: UpdateResult) -> None:

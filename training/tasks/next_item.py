@@ -198,11 +198,11 @@ class NextItemTask(Task):
         return HeldOutRanker(recommender, bare_model(trainer.model).model, held_out) if held_out else recommender
 
 
-def _head_columns(trainer: XCatTrainer, model: Any) -> list[str] | None:
+def _head_columns(trainer: XCatTrainer, model: Any, warns: bool = False) -> list[str] | None:
     """Columns whose heads are fitted: those given, or those of the base, whose states change in training.
 
-    Without given columns, a head of the base that cannot be fitted again is dropped. None keeps all heads as they are:
-    with an adapter, and without `tune_second_stage`.
+    Without given columns, a head of the base that cannot be fitted again is dropped, with a warning if `warns`. None
+    keeps all heads as they are: with an adapter, and without `tune_second_stage`.
     """
     args, found = trainer.args, list[str]()
     if args.target_heads is not None:
@@ -213,7 +213,7 @@ def _head_columns(trainer: XCatTrainer, model: Any) -> list[str] | None:
         try:
             _check_heads(trainer, model, [column])
         except ValueError as problem:
-            logger.warning("the head of %s is dropped: %s", column, problem)
+            logger.log(logging.WARNING if warns else logging.DEBUG, "the head of %s is dropped: %s", column, problem)
         else:
             found.append(column)
     return found
@@ -242,7 +242,7 @@ def _check_heads(trainer: XCatTrainer, model: Any, columns: Sequence[str]) -> No
 
 def _fit_heads(trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
     """Fit the heads of targets; users of the re-ranker's fit are ranked with weights fitted without them."""
-    columns, args, processor = _head_columns(trainer, model), trainer.args, trainer.processor
+    columns, args, processor = _head_columns(trainer, model, warns=True), trainer.args, trainer.processor
     if not columns:
         if columns is not None:
             place_heads(model, ())

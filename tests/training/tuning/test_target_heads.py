@@ -17,11 +17,14 @@ from datasets import Dataset, IterableDataset
 from torch import nn
 
 from xcat_rec.evaluation.group_ranking import SummedItems, group_rows
+from xcat_rec.modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from xcat_rec.modeling_xcat.target_heads_xcat import with_head
 from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.item_groups import read_groups
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
+from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.preparation.options import PreparedTraining
+from xcat_rec.training.trainer import XCatTrainer
 from xcat_rec.training.tuning import target_heads
 from xcat_rec.training.tuning.head_training import (
     NextGroups,
@@ -39,6 +42,7 @@ from xcat_rec.training.tuning.target_heads import (
     place_heads,
 )
 
+from ...tiny_shop import QUICK
 from ..test_trainer import prepared, trainer_of
 
 ITEMS = pa.table({
@@ -214,5 +218,12 @@ def test_heads_that_cannot_be_fitted_are_refused_before_the_training(tmp_path: P
     stream._given_rows = IterableDataset.from_generator(lambda: iter(()))
     with pytest.raises(ValueError, match="target_heads is brand, and train_dataset is a stream"):
         stream.train()
+    clicks = start().data
+    args = XCatTrainingArguments(output_dir=str(tmp_path), **{**QUICK, "target_heads": ["brand"], "tune_lists": False})
+    with pytest.raises(ValueError, match="target_heads is brand, and ClickTask tunes no lists here"):
+        XCatTrainer(
+            XCatForClickPrediction(start().model.config), args, clicks.train, clicks.validation, start().processor,
+            task="click",
+        )  # fmt: skip
     with pytest.raises(ValueError, match="target_heads is a list of columns of the items"):
         trainer_of(start(), tmp_path, target_heads="brand")
