@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from ..modeling_xcat.list_text_xcat import markdown_rows
 from .purposes import DISCOVER, NEXT, PURPOSE_MEANINGS, discover_reports
 from .ranker_evaluation import RankingReport
 
 CUTOFF = 10
 """Length of the lists that a table shows, if it was measured; otherwise the longest one."""
-
-
-def markdown_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table.
-
-    Args:
-        columns: Headings.
-        rows: Cells of each row, as many as headings.
-
-    Example:
-        >>> print(markdown_rows(["model", "ndcg@10"], [["XCat", "0.1103"]]))
-        | model | ndcg@10 |
-        |---|---|
-        | XCat | 0.1103 |
-    """
-    return "\n".join(f"| {' | '.join(row)} |" if row else "|---" * len(columns) + "|" for row in (columns, [], *rows))
 
 
 def ranking_table(reports: Mapping[str, RankingReport], title: str = "") -> str:

@@ -96,9 +96,9 @@ class XCatConfig(PreTrainedConfig):
         num_neighbors: Item-to-item weights stored per item: the items it predicts best. Used at inference only.
         neighbor_window: Number of latest events whose item-to-item weights are added.
         neighbor_decay: Decay of the item-to-item weights per event, from the latest event backwards.
-        neighbor_weight: Factor of the item-to-item weights in the score.
+        neighbor_weight: Factor of the item-to-item weights in the score. Training tunes it, unless it is given.
         discover_neighbor_weight: The same for discovery, which ranks only items that the history lacks; None for
-            `neighbor_weight`. Training sets it.
+            `neighbor_weight`. Training sets it, unless one of the two is given.
         neighbor_history: Whether items already in the history get the maximum neighbour score of the other items, so
             that they are not ranked down; for weights from texts alone (`xcat catalogue`).
         *Discovery*

@@ -15,6 +15,7 @@ from .asks_xcat import Asks
 from .configuration_xcat import NUM_SPECIAL_ROWS
 from .explanation_xcat import COMPARED, list_influences
 from .filters_xcat import Filters, ItemFilter
+from .list_text_xcat import printed_items
 from .past_xcat import XCatPast, next_states, overrides
 from .popular_xcat import popular_rows
 from .ranked_xcat import Ranked, Reordering, ranked_items, with_pinned
@@ -159,6 +160,9 @@ class Recommendations(list[Recommendation]):
         if self.sorted_by_time:
             notes.append("the events were sorted by their times, which did not ascend")
         return [*notes, *self.query_notes, *self.text_notes]
+
+    def __str__(self) -> str:
+        return printed_items(self, self.notes)
 
     def facts(self) -> dict[str, Any]:
         """`basis`, `unknown_items`, `gaps_known` and `notes`, which are written with every list."""

@@ -43,6 +43,7 @@ class XCatScoring(XCatPreTrainedModel):
         segments: Rates of first purchases for discovery, or None.
         asks: Reads what a customer asks for, or None.
         target_heads: Heads of columns of the items, such as the category, or None.
+        given_fields: Fields of the configuration that were given for this training, so it does not tune them.
     """
 
     text: XCatTextEncoder
@@ -56,6 +57,7 @@ class XCatScoring(XCatPreTrainedModel):
     segments: XCatSegments | None
     asks: XCatAskReader | None
     target_heads: XCatTargetHeads | None
+    given_fields: frozenset[str] = frozenset()
 
     def encode_queries(
         self, query_positions: torch.Tensor | None = None, **inputs: Any

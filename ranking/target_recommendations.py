@@ -11,6 +11,7 @@ import torch
 from ..evaluation.purposes import without_history
 from ..modeling_xcat.arguments_xcat import truth, whole_number
 from ..modeling_xcat.filters_xcat import Filters
+from ..modeling_xcat.list_text_xcat import printed_list
 from ..modeling_xcat.queries_xcat import Queries
 from ..modeling_xcat.ranked_xcat import catalogue_scores
 from ..modeling_xcat.recommending_xcat import Basis, ItemRanker, Reason
@@ -93,6 +94,15 @@ class TargetRecommendations(list[TargetRecommendation]):
         self.target, self.unknown_items = target, unknown_items
         self.basis: Basis = basis
         self.left_out, self.notes = list(left_out), list(notes)
+
+    def __str__(self) -> str:
+        """The groups as a Markdown table with their most probable items, and the notes."""
+        rows = [
+            [one.name, f"{one.probability:.4f}", ", ".join(item.title for item in one.items),
+             ", ".join(reason.title for reason in one.because)]
+            for one in self
+        ]  # fmt: skip
+        return printed_list([self.target or "group", "probability", "items", "because"], rows, self.notes)
 
     def facts(self) -> dict[str, Any]:
         """`target`, `basis`, `unknown_items`, `left_out` and `notes`, which are written with every list."""

@@ -70,7 +70,7 @@ class XCatTrainingArguments(TrainingArguments):
         default=True,
         metadata={
             "help": "Whether the weight of the item-to-item scores is tuned on the validation split, before each "
-            "evaluation in training and at the end."
+            "evaluation in training and at the end. A given neighbor_weight is kept."
         },
     )
     tune_second_stage: bool = field(

@@ -13,6 +13,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.progress import say
 from .arguments import XCatTrainingArguments
+from .tuning.asks import ask_work
 from .tuning.neighbor_weight import USERS_IN_TRAINING
 from .tuning.novel_targets import discovery_differs
 from .tuning.reranker import fit_seconds
@@ -31,14 +32,14 @@ class WorkBesideSteps:
 
     Args:
         evaluated_users: Users that an evaluation in training encodes, for the metrics and for the memory weight.
-        tuned_users: Users encoded when tuning after training.
-        reranker_seconds: Time to fit the re-ranker.
+        tuned_users: Users encoded when tuning after training, of items and of queries.
+        fit_seconds: Time to fit re-ranker and attention to queries.
         ranked_later: Users ranked later, once per model.
     """
 
     evaluated_users: int
     tuned_users: int
-    reranker_seconds: float
+    fit_seconds: float
     ranked_later: int
 
 
@@ -55,7 +56,7 @@ def work_beside_steps(
         args: Arguments of the training.
         model: The model.
         evaluated: Evaluation sets by name; None without a set.
-        chosen_on: Rows for tuning the item-to-item weight and the re-ranker; None if neither is tuned.
+        chosen_on: Rows for tuning the item-to-item weight, the re-ranker and queries; None if nothing is tuned.
         ranked_later: As in `WorkBesideSteps`.
     """
     known = 0 if chosen_on is None else len(chosen_on)
@@ -63,11 +64,13 @@ def work_beside_steps(
     weighed = known if known and args.tune_neighbor_weight and model.config.num_neighbors else 0
     reranker = model.model.candidates if known and args.tune_second_stage else None
     learnt = 0 if reranker is None else min(known, QUICK_USERS if args.quick else MOST_USERS)
+    reader = model.model.asks if known and args.tune_second_stage else None
+    asked, ask_seconds = (0, 0.0) if reader is None else ask_work(reader, known, args.quick)
     purposes = 2 if chosen_on is not None and known and discovery_differs(model, chosen_on) else 1
     return WorkBesideSteps(
         evaluated_users=ranked + min(weighed, USERS_IN_TRAINING),
-        tuned_users=purposes * ((min(weighed, QUICK_USERS) if args.quick else weighed) + learnt),
-        reranker_seconds=0.0 if reranker is None else purposes * fit_seconds(reranker, learnt, args.quick),
+        tuned_users=purposes * ((min(weighed, QUICK_USERS) if args.quick else weighed) + learnt) + asked,
+        fit_seconds=ask_seconds + (0.0 if reranker is None else purposes * fit_seconds(reranker, learnt, args.quick)),
         ranked_later=ranked_later,
     )
 
@@ -149,7 +152,7 @@ class TimeEstimate(TrainerCallback):
             user = _USER_PER_HISTORY * step / histories
             evaluation = user * self._work.evaluated_users
         training = step * (state.max_steps - state.global_step) + evaluation * _evaluations_left(args, state)
-        return training, user * (self._work.tuned_users + self._work.ranked_later) + self._work.reranker_seconds
+        return training, user * (self._work.tuned_users + self._work.ranked_later) + self._work.fit_seconds
 
 
 def _evaluations_left(args: TrainingArguments, state: TrainerState) -> int:

@@ -19,10 +19,10 @@ from ..evaluation.audits.text_probes import TextProbe
 from ..evaluation.baseline_names import POPULARITY
 from ..evaluation.purposes import PURPOSES
 from ..evaluation.ranker_evaluation import RankingReport, evaluate_ranker
-from ..evaluation.ranking_table import markdown_rows
 from ..model_cards.audit_card import audit_card_section, check_audit_card, write_audit_section
 from ..model_cards.audit_page import audit_page
 from ..modeling_xcat.arguments_xcat import whole_number
+from ..modeling_xcat.list_text_xcat import markdown_rows
 from ..ranking.recommender import XCatRecommender
 from ..ranking.rerank import Reranker, pool_size
 from ..ranking.rerankers.knob import Explore

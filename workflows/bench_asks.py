@@ -122,7 +122,7 @@ def measure_asks(
         None if no user has an ask; and metrics per user by `asks.KIND.METRIC` and `asks.KIND.INPUT.METRIC`, for paired
         intervals.
     """
-    from ..training.tuning.asks import item_reviews, new_customer
+    from ..training.tuning.ask_rows import item_reviews, new_customer
 
     table: Any = pl.from_arrow(vocabulary.table)
     numbers = np.linspace(0, len(test) - 1, min(MOST_USERS, len(test))).astype(int)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..evaluation.categories import DEFAULT_COLUMN
 from ..evaluation.purposes import NEXT
-from ..evaluation.ranking_table import markdown_rows
 from ..modeling_xcat.configuration_xcat import XCatConfig
+from ..modeling_xcat.list_text_xcat import markdown_rows
 from ..tokenization.sources import check_source
 from ..tokenization.sources.source import check_reading
 from ..tokenization.sources.table_files import tables_of, write_tables

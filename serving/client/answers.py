@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self, TypeVar
 
+from ...modeling_xcat.list_text_xcat import printed_items
 from .transport import OTHER, RequestFailedError
 
 Result = TypeVar("Result")
@@ -92,6 +93,9 @@ class RecommendedList(_Answer):
         """Read the fields of an answer."""
         items = tuple(map(RecommendedItem.read, a_list(answer["recommendations"])))
         return super().read({**answer, "notes": tuple(a_list(answer["notes"])), "recommendations": items})
+
+    def __str__(self) -> str:
+        return printed_items(self.recommendations, self.notes)
 
     def __iter__(self) -> Iterator[RecommendedItem]:
         return iter(self.recommendations)

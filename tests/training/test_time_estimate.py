@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import re
 import time
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from transformers import TrainerControl, TrainerState
 
 from xcat_rec.tokenization.progress_bars import show_progress
 from xcat_rec.training.arguments import XCatTrainingArguments
 from xcat_rec.training.data_defaults import from_data
-from xcat_rec.training.time_estimate import TimeEstimate, WorkBesideSteps
+from xcat_rec.training.time_estimate import TimeEstimate, WorkBesideSteps, work_beside_steps
+from xcat_rec.training.tuning.asks import ask_work
 from xcat_rec.training.tuning.reranker import _steps, fit_seconds
 
 from .test_trainer import prepared, trainer_of
@@ -69,6 +72,22 @@ def test_the_time_of_the_re_ranker_follows_from_the_number_of_users(
         per_step, fits = 1 / 3, 4
         assert fit_seconds(reranker, users, quick) == pytest.approx(per_step * fits * _steps(users, quick))
     assert fit_seconds(reranker, 100) < fit_seconds(reranker, 30_000)
+
+
+def test_the_work_of_queries_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, args = prepared(tmp_path, ask_length=8), XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True)
+    validation = start.splits["validation"]
+    assert start.model.model.asks is not None and len(validation) == 60
+    monkeypatch.setattr("xcat_rec.training.tuning.asks.time", SimpleNamespace(perf_counter=count().__next__))
+    before = {name: value.clone() for name, value in start.model.model.asks.named_buffers()}
+    asked, seconds = ask_work(start.model.model.asks, 60)
+    assert asked == 60 * 2 + 60 * 2, "two asks per user, ranked for the weights and for their candidates"
+    assert seconds == pytest.approx(1 / 3 * (60 + 60)), "two fits of 60 steps"
+    assert all(torch.equal(value, before[name]) for name, value in start.model.model.asks.named_buffers())
+    work = [work_beside_steps(args, start.model, {}, validation, 0)]
+    start.model.model.asks = None
+    work.append(work_beside_steps(args, start.model, {}, validation, 0))
+    assert work[0].tuned_users - work[1].tuned_users == asked and work[0].fit_seconds > work[1].fit_seconds
 
 
 def test_a_trainer_without_bars_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

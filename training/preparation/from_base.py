@@ -115,6 +115,7 @@ def prepare_from_base(
     for name, weight in weights.items():
         if recount or name in options.config:
             setattr(model.config, name, weight)
+    model.model.given_fields = frozenset(options.config)
     unknown = measure_unknown(shop, processor, options)
     return PreparedTraining(model, processor, data, base, notes, interests, unknown), changed
 

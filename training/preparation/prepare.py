@@ -195,14 +195,11 @@ def prepare_training(
     interests = add_interests(shop, model, processor, data.splits, options, precision)
     if model.model.asks is not None:  # last, because the rows of other additions are cached on disk
         add_asks(data, options.interest_columns)
+    model.model.given_fields = frozenset(options.config)
     notes = [
-        *encoder.notes,
-        *place_policy(processor, options.policy),
-        *filter(None, [shop.split_advice(options)]),
-        *weighed,
-        *([] if images is None else images.describe()),
-        *taught,
-    ]
+        *encoder.notes, *place_policy(processor, options.policy), *filter(None, [shop.split_advice(options)]),
+        *weighed, *([] if images is None else images.describe()), *taught,
+    ]  # fmt: skip
     return PreparedTraining(
         model, processor, data, encoder.name, notes, interests, measure_unknown(shop, processor, options)
     )

@@ -97,7 +97,8 @@ class NextItemTask(Task):
             _check_heads(trainer, model, columns)  # their weights were chosen for other states
             model.config.target_head_weights = {name: [0.0, 0.0] for name in model.config.target_head_groups}
         if trainer.trains_whole and trainer.args.tune_neighbor_weight:
-            model.config.discover_neighbor_weight = model.config.discover_product_weight = None
+            for name in {"discover_neighbor_weight", "discover_product_weight"} - model.model.given_fields:
+                setattr(model.config, name, None)
 
     def before_evaluation(self, trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
         """Tune the item-to-item weight, so that each epoch is evaluated with its best one.
@@ -269,7 +270,9 @@ def _queries(trainer: XCatTrainer) -> QueryCollator:
 def tune_neighbor_weight(
     trainer: XCatTrainer, model: Any, validation: Dataset, most_users: int | None, discover: bool = False
 ) -> None:
-    """Choose the item-to-item weight, if `tune_neighbor_weight` of the arguments is set.
+    """Choose the item-to-item weight, if `tune_neighbor_weight` of the arguments is set and it was not given.
+
+    A given `neighbor_weight` holds for discovery, too.
 
     Args:
         trainer: The trainer.
@@ -278,19 +281,21 @@ def tune_neighbor_weight(
         most_users: Maximum users that are ranked; None for all.
         discover: Whether to choose the weight for discovery.
     """
-    if not (trainer.args.tune_neighbor_weight and model.config.num_neighbors):
+    name = "discover_neighbor_weight" if discover else "neighbor_weight"
+    given = {name, "neighbor_weight"} & model.model.given_fields
+    if given or not (trainer.args.tune_neighbor_weight and model.config.num_neighbors):
         return
     # FSDP gathers sharded parameters only in the whole model's forward.
     encode = model if trainer.is_fsdp_enabled and trainer.is_in_train else None
     scores = neighbor_weight_scores(
         model, trainer.processor, validation, most_users=most_users, encode=encode, discover=discover
     )
-    name = "discover_neighbor_weight" if discover else "neighbor_weight"
     setattr(model.config, name, max(scores, key=lambda weight: scores[weight]))
 
 
 def _tune_product_weight(trainer: XCatTrainer, model: Any, validation: Dataset) -> None:
-    if not trainer.args.tune_neighbor_weight or model.model.segments is None:
+    given = "discover_product_weight" in model.model.given_fields
+    if given or not trainer.args.tune_neighbor_weight or model.model.segments is None:
         return
     most = QUICK_USERS // 2 if trainer.args.quick else QUICK_USERS
     scores = product_weight_scores(model, trainer.processor, validation, most_users=most)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 from datasets import Dataset
 
 from ...evaluation.recommendation_ranking.ranking_metrics import per_user_metrics
-from ...modeling_xcat.asks_xcat import XCatAskReader
+from ...modeling_xcat.asks_xcat import FIELDS, XCatAskReader
 from ...modeling_xcat.first_stage_xcat import FirstStage
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
 from ...modeling_xcat.recent_events_xcat import RecentEvents
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import Stage, stage
-from ...tokenization.text.asks import FITTED_KINDS, AskWriter, ItemWords
-from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, UNKNOWN_ROW
+from .ask_rows import asked_rows, asks_per_user
 from .reranker import STANDARD_ERRORS
-from .user_samples import spread_users
 
 MOST_ASKS, QUICK_ASKS = 4096, 1024
 """Maximum asks of a fit."""
@@ -38,11 +37,11 @@ between items that fit the query equally well, so the choice includes the order 
 
 _TUNED = 512
 """Asks for choosing the weights of the view."""
-_NEW_CUSTOMERS = 0.15
-"""Share of asks without a history, as of a new customer."""
 _ROWS_AT_ONCE = 1 << 22
 _BATCH, _PASSES, _LEAST_STEPS, _MOST_STEPS = 96, 8, 60, 500
 _DISTANCE, _DECAY = 4.0, 0.1
+_TOKENS, _MEASURED = 6, 3
+"""Tokens of a synthetic ask and steps with it, to measure the time of a step."""
 _FITTED = ("key", "weight", "expand", "expand_bias", "contract")
 
 
@@ -158,6 +157,39 @@ def fit_asks(
     return gain
 
 
+def ask_work(reader: XCatAskReader, users: int, quick: bool = False) -> tuple[int, float]:
+    """Work of `fit_asks`: histories that are ranked with an ask, and estimated seconds to fit the attention to asks.
+
+    Args:
+        reader: The reader; it is not changed.
+        users: Number of rows of the fit.
+        quick: As in `fit_asks`.
+    """
+    most = QUICK_ASKS if quick else MOST_ASKS
+    users = min(users, most)
+    asks = users * asks_per_user(users, most)
+    views = len(range(0, asks, max(1, asks // _TUNED)))
+    count = min(reader.config.num_candidates, reader.config.num_items)
+    if not count or not asks:
+        return views, 0.0
+    own = len(reader.mean) - reader.key.numel()
+    sample = _Sample(
+        torch.zeros(_BATCH, count, _TOKENS, len(FIELDS), dtype=torch.uint8), torch.ones(_BATCH, _TOKENS),
+        torch.zeros(_BATCH, count, own), torch.zeros(_BATCH, count), torch.zeros(_BATCH, dtype=torch.long),
+    )  # fmt: skip
+    copied, chosen, generator = copy.deepcopy(reader), torch.arange(_BATCH), torch.Generator().manual_seed(0)
+    for _ in range(2):  # the first run is slower
+        started = time.perf_counter()
+        _fit(copied, sample, chosen, generator, _MEASURED)
+    step = (time.perf_counter() - started) / _MEASURED
+    return views + asks, step * (_steps(2 * asks // 3) + _steps(asks))
+
+
+def _steps(asks: int) -> int:
+    """Steps of a fit to a number of asks."""
+    return min(_MOST_STEPS, max(_LEAST_STEPS, _PASSES * asks // _BATCH))
+
+
 def _of_some_items(targets: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """(asks,) True for the asks of a third of the target items, so that memorising items is no gain."""
     items = targets.unique()
@@ -172,62 +204,6 @@ def _mean(values: torch.Tensor) -> float:
 def _standard_error(differences: torch.Tensor) -> float:
     """Standard error of the mean; infinite for fewer than two values."""
     return float(differences.std()) / len(differences) ** 0.5 if len(differences) > 1 else math.inf
-
-
-def asked_rows(
-    processor: XCatProcessor, dataset: Dataset, most: int, seed: int
-) -> tuple[list[dict[str, Any]], list[str], torch.Tensor]:
-    """Rows with an ask each.
-
-    Args:
-        processor: The processor with the catalogue.
-        dataset: Rows with `items` and `targets`, and perhaps `asks` and `reviews`, one text per target (`add_asks`).
-        most: Maximum asks.
-        seed: Seed.
-
-    Returns:
-        Rows, their asks, and their (rows,) targets as item indices; asks of similar length are neighbours, because the
-        text encoder reads them in batches.
-    """
-    random = np.random.default_rng(seed)
-    table: Any = pl.from_arrow(processor.catalogue.table)
-    chosen = spread_users(dataset, most)
-    chosen = np.concatenate([random.permutation(chosen) for _ in range(max(1, min(2, most // max(1, len(chosen)))))])
-    rows, asks, targets = [], [], []
-    picked = [dataset[int(i)] for i in chosen]
-    writer = AskWriter(ItemWords.of_table(table), item_reviews(picked, table.height))
-    wanted = [int(random.choice(row["targets"])) for row in picked]
-    kinds = random.choice(FITTED_KINDS, len(picked))
-    made = writer.write([max(0, item - NUM_SPECIAL_ROWS) for item in wanted], kinds.tolist(), seed)
-    for row, item, ask in zip(picked, wanted, made, strict=True):
-        own = dict(zip(row["targets"], row.get("asks") or [], strict=False)).get(item)
-        ask = own if own and random.random() < 0.5 else ask
-        if not ask or item < NUM_SPECIAL_ROWS:
-            continue
-        new = random.random() < _NEW_CUSTOMERS
-        rows.append(new_customer(row) if new else row)
-        asks.append(ask)
-        targets.append(item)
-    order = sorted(range(len(asks)), key=lambda place: len(asks[place]))
-    return [rows[i] for i in order], [asks[i] for i in order], torch.tensor([targets[i] for i in order]).long()
-
-
-def item_reviews(rows: list[dict[str, Any]], items: int) -> list[list[str]]:
-    """Reviews of each item in the column `reviews` of some rows."""
-    found: list[list[str]] = [[] for _ in range(items)]
-    for row in rows:
-        for item, text in zip(row["targets"], row.get("reviews") or [], strict=False):
-            if text and item >= NUM_SPECIAL_ROWS and text not in found[item - NUM_SPECIAL_ROWS]:
-                found[item - NUM_SPECIAL_ROWS].append(text)
-    return found
-
-
-def new_customer(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with a history of one unknown item, as of a customer without one."""
-    per_event = ("event_types", "ratings", "timestamps")
-    return {
-        **row, "items": [UNKNOWN_ROW], **{name: list(row[name][-1:]) for name in per_event if name in row},
-    }  # fmt: skip
 
 
 def _first_stages(
@@ -316,10 +292,12 @@ def _on(device: torch.device, inputs: dict[str, torch.Tensor]) -> dict[str, torc
     return {name: value.to(device) for name, value in inputs.items()}
 
 
-def _fit(reader: XCatAskReader, sample: _Sample, asks: torch.Tensor, generator: torch.Generator) -> None:
+def _fit(
+    reader: XCatAskReader, sample: _Sample, asks: torch.Tensor, generator: torch.Generator, steps: int | None = None
+) -> None:
     """Fit the weights to (asks,) numbers of the sample; asks without a target among the candidates are left out."""
     asks = asks[sample.places[asks] >= 0]
-    steps = min(_MOST_STEPS, max(_LEAST_STEPS, _PASSES * len(asks) // _BATCH))
+    steps = _steps(len(asks)) if steps is None else steps
     device = reader.view.device
     weights = {name: torch.zeros_like(getattr(reader, name)) for name in _FITTED}
     bound = reader.expand.shape[1] ** -0.5

@@ -17,7 +17,8 @@ from xcat_rec.tokenization.text.default_encoder import packaged_copy
 from xcat_rec.training.preparation.from_base import prepare_from_base
 from xcat_rec.training.preparation.options import PreparationOptions
 from xcat_rec.training.preparation.prepare import prepare_training
-from xcat_rec.training.tuning.asks import asked_rows, fit_asks
+from xcat_rec.training.tuning.ask_rows import asked_rows
+from xcat_rec.training.tuning.asks import fit_asks
 from xcat_rec.workflows.fit import fit
 
 from ...tiny_shop import QUICK, SMALL, events_table, items_table, save_text_encoder

@@ -23,7 +23,8 @@ from xcat_rec.serving.batch import BatchRequest, histories_table, recommend_bloc
 from xcat_rec.tokenization.sequences.histories import Histories
 from xcat_rec.training.preparation.options import PreparedTraining
 from xcat_rec.training.tuning import asks as tuning
-from xcat_rec.training.tuning.asks import asked_rows, fit_asks, new_customer
+from xcat_rec.training.tuning.ask_rows import asked_rows, new_customer
+from xcat_rec.training.tuning.asks import fit_asks
 from xcat_rec.workflows.bench_asks import measure_asks
 
 from ...cli.commands import run

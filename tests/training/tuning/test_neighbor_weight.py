@@ -11,6 +11,7 @@ from xcat_rec.evaluation.ranker_evaluation import evaluate_ranker
 from xcat_rec.evaluation.ranks import target_ranks
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.training.tasks.next_item import tune_neighbor_weight
 from xcat_rec.training.tuning import neighbor_weight
 from xcat_rec.training.tuning.neighbor_weight import OLD_WEIGHTS, WEIGHTS, neighbor_weight_scores
 
@@ -93,6 +94,22 @@ def test_training_ends_with_the_best_weight(
     start.model.config.neighbor_weight = 0.25
     trainer_of(start, tmp_path, num_train_epochs=1, tune_neighbor_weight=False, tune_second_stage=False).train()
     assert start.model.config.neighbor_weight == 0.25
+
+
+@pytest.mark.parametrize("given", ["neighbor_weight", "discover_neighbor_weight"])
+def test_a_given_weight_is_kept(given: str, tmp_path: Path) -> None:
+    start = prepared(tmp_path, **{given: 0.0})
+    trainer = trainer_of(start, tmp_path, num_train_epochs=1, tune_second_stage=False)
+    trainer.train()
+    config, task = start.model.config, trainer.task
+    assert getattr(config, given) == 0.0
+    found = neighbor_weight_scores(start.model, start.processor, start.splits["validation"])
+    assert found[0.0] < max(found.values()), "training would have chosen another one"
+    tune_neighbor_weight(trainer, start.model, start.splits["validation"], None, discover=True)
+    kept = (0.0, None) if given == "neighbor_weight" else (config.neighbor_weight, 0.0)
+    assert (config.neighbor_weight, config.discover_neighbor_weight) == kept
+    task.begin(trainer, start.model)
+    assert (config.neighbor_weight, config.discover_neighbor_weight) == kept
 
 
 def test_every_epoch_is_evaluated_with_the_best_item_to_item_weight(tmp_path: Path) -> None:
