@@ -16,6 +16,7 @@ from .items_of_events import describes_items, is_same_table
 from .person_columns import names_person, spelled
 from .problems import TableError
 from .table_columns import EVENT_INPUTS, ITEM_SCHEMA, QUERY, TableColumns
+from .values import read_texts
 
 if TYPE_CHECKING:
     from ..sources.generic import TableSource
@@ -225,7 +226,7 @@ def _is_about_items(rows: pl.DataFrame, column: str, names: Mapping[str, tuple[s
         return False
     if rows[column].dtype != pl.String or not {"user_id", "item_id"} <= names.keys():
         return True
-    user, item = (rows[names[name][0]].cast(pl.String, strict=False) for name in ("user_id", "item_id"))
+    user, item = (read_texts(rows[names[name][0]]) for name in ("user_id", "item_id"))
     return describes_items(
         pl.DataFrame([user.alias("user_id"), item.alias("item_id"), rows[column].alias("field")]), "field"
     )
@@ -333,7 +334,7 @@ def _item_id(items: pl.DataFrame, events: pl.DataFrame) -> tuple[str, str, float
 
     If the names differ, both must be known names of item ids, or the values must be texts that are not numbers.
     """
-    texts, logged = ({name: table[name].cast(pl.String, strict=False).drop_nulls()
+    texts, logged = ({name: read_texts(table[name]).drop_nulls()
         for name, kind in table.schema.items() if not kind.is_nested() and not kind.is_temporal()}
         for table in (items, events))  # fmt: skip
     best: tuple[float, bool, str, str] = (0.0, False, "", "")

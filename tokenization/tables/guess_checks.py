@@ -9,6 +9,7 @@ import polars as pl
 
 from .keys import clean_keys
 from .table_columns import QUERY
+from .values import read_texts
 
 MIN_ROWS = 10
 """Rows from which on unique ids of items are reported."""
@@ -44,9 +45,8 @@ def recurrence(rows: pl.DataFrame, column: str, order: list[str]) -> Recurrence:
     """
     if rows[column].dtype.is_nested():
         return Recurrence.NEVER
-    others = [pl.col(name).alias(f"_{place}") for place, name in enumerate(order)]
-    texts = rows.select(pl.col(column).alias("_value"), *others).with_columns(pl.all().cast(pl.String, strict=False))
-    texts = texts.with_columns(pl.all().replace("", None))
+    names = {"_value": column, **{f"_{place}": name for place, name in enumerate(order)}}
+    texts = pl.DataFrame({short: read_texts(rows[name]) for short, name in names.items()})
     if texts["_value"].null_count() > _MOST_MISSING * rows.height:
         return Recurrence.MISSING
     found = (
@@ -81,7 +81,7 @@ def _numbers_lines(texts: pl.DataFrame) -> bool:
 
 def is_written(values: pl.Series) -> pl.Series:
     """Whether each value is a text that is not empty."""
-    return (values.cast(pl.String, strict=False).str.strip_chars() != "").fill_null(False)
+    return read_texts(values).is_not_null()
 
 
 def unique_items(events: pl.DataFrame, column: str | None) -> str | None:

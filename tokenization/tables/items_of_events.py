@@ -13,6 +13,7 @@ from .keys import clean_keys
 from .person_columns import names_person
 from .problems import TableProblem
 from .table_columns import ITEM_SCHEMA, ITEM_TEXTS, QUERY, TableColumns
+from .values import read_texts
 
 SAMPLE_ROWS = 1_000_000
 """First rows of the events that show whether a column is about items or about users."""
@@ -146,7 +147,7 @@ class ItemsOfEvents(ColumnReader):
             return
         users = pl.Series("user_id", [None] * table.height, pl.String)
         if user in table.columns and not table[user].dtype.is_nested():
-            users = table[user].cast(pl.String, strict=False)
+            users = read_texts(table[user])
         texts = [name for name in rows.columns if name in ITEM_TEXTS]
         owners = users.gather(rows["row"] - self._height).rename("user_id")
         self._samples.append(rows.select("item_id", *texts).with_columns(owners).head(room))

@@ -1,4 +1,4 @@
-"""Times as texts: ISO 8601 and similar, day-first and month-first dates, month names, 12-hour clocks."""
+"""Times as texts: ISO 8601 and similar, short dates, month names, 12-hour clocks, Chinese dates."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ _PARTS = (
     r"(?i)^(?P<date>.*?)(?:[t,\s]\s*(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
     r"\s*(?:(?P<half>[ap])\.?m\.?)?\s*(?:z|utc|gmt)?\s*(?P<zone>[+-]\d\d(?::?\d\d)?)?\s*(?:z|utc|gmt)?(?:\[.*\])?)?$"
 )
+_CHINESE = {
+    r" ?(?:星期|周)[一二三四五六日天] ?": " ",
+    r"^(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]?": "$1-$2-$3 ",
+    r"(\d{1,2}) ?[时點点] ?(\d\d) ?分(?: ?(\d\d) ?秒)?": "$1:$2:$3",
+    rf"上午 ?({_CLOCK}):?$": "$1 am",
+    rf"(?:下午|晚上) ?({_CLOCK}):?$": "$1 pm",
+}
+"""Chinese dates and times of day, and what they become."""
 SHORT_DATE = r"^\s*(\d{1,2}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?(?:\d{4}|\d\d))(?:$|[^\d])"
 """A date whose first number is not a four-digit year: it can be read in several orders."""
 _PLAIN_SHORT = r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})((?: \d{1,2}:\d\d(?::\d\d)?)?)$"
@@ -185,6 +193,9 @@ def free_moment(order: str | None) -> pl.Expr:
         order: One of `ORDERS`, for short dates; with None they are null.
     """
     text = pl.col("text").str.replace_all(r"[\s\x{A0}\x{202F}]+", " ").str.strip_chars()
+    for pattern, plain in _CHINESE.items():
+        text = text.str.replace(pattern, plain)
+    text = text.str.replace_all("  ", " ", literal=True).str.strip_chars()
     text = text.str.replace(rf"(?i)^{_DAYS}\.?,? +", "")
     # Tue Dec 01 07:45:00 UTC 2009, the format of C and Java.
     text = text.str.replace(

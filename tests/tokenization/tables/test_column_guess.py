@@ -170,3 +170,9 @@ def test_baskets_are_proposed_as_the_split(invoices):
     assert "at one time are a basket" in str(SPLITS["last-basket"].advice(bare, roles))
     single = bare.with_columns(timestamp=pl.int_range(pl.len()) * 100)
     assert SPLITS["leave-one-out"].advice(single, roles) is None
+
+
+def test_bytes_that_are_no_text_are_no_ids() -> None:
+    items = pl.DataFrame({"code": [b"\xff\xfe", b"\xff\xfd"], "item_id": ["A", "B"], "title": ["Red tent", "Oat bar"]})
+    events = pl.DataFrame({"item_id": ["A", "B", "A"], "user_id": ["u", "u", "v"], "raw": [b"\xff", b"\xfe", b"a"]})
+    assert guess_columns(items, events).columns.item_id == "item_id"

@@ -24,6 +24,9 @@ TEXTS = {
     "01-Dec-09 07:45": MORNING, "1st of December 2009 07:45": MORNING, "01DEC2009 07:45": MORNING,
     "Tue, 01 Dec 2009 07:45:00 GMT": MORNING, "Tue Dec 01 07:45:00 +0200 2009": "2009-12-01 05:45:00",
     "2009-Dec-01 07:45": MORNING,
+    "2009年12月1日 07:45": MORNING, "2009年12月01日7:45:00": MORNING, "2009 年 12 月 1 号 上午7时45分": MORNING,
+    "2009年12月1日 星期二 下午7:45": "2009-12-01 19:45:00", "2009年12月1日 12点45分05秒": "2009-12-01 12:45:05",
+    "2009年12月1日": "2009-12-01 00:00:00",
 }  # fmt: skip
 
 
@@ -34,7 +37,18 @@ def test_times_are_read_in_all_formats(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["31/13/2009", "2009-02-30", "2009-12-01 13:45 PM", "15/02/2009 25:00", "n/a", "12/2009", "1/2/3/2009"]
+    "text",
+    [
+        "31/13/2009",
+        "2009-02-30",
+        "2009-12-01 13:45 PM",
+        "15/02/2009 25:00",
+        "n/a",
+        "12/2009",
+        "1/2/3/2009",
+        "2009年13月1日",
+        "2009年2月",
+    ],
 )
 def test_other_texts_give_none(text: str) -> None:
     assert read_moments(pl.Series([text]), "day-first").to_list() == [None]
