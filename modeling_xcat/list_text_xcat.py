@@ -37,7 +37,7 @@ def printed_list(columns: Sequence[str], rows: Sequence[Sequence[str]], notes: S
         >>> print(printed_list(["item", "title"], [["A", "Tent | for two"]], ["popular items"]))
         | rank | item | title |
         |---|---|---|
-        | 1 | A | Tent \\| for two |
+        | 1 | A | Tent \| for two |
         <BLANKLINE>
         note: popular items
     """

@@ -59,6 +59,13 @@ def recommend_with_ray(
     Raises:
         ImportError: If Ray is not installed.
         ValueError: If the cluster has fewer CPUs than actors, or see `recommend_block`.
+
+    Example:
+        >>> try:
+        ...     next(recommend_with_ray("CKPT", pa.table({"items": [["A"]]}), BatchRequest(k=3), actors=0))
+        ... except ValueError as error:
+        ...     print(error)
+        actors is 0; give at least 1
     """
     if actors < 1:
         raise ValueError(f"actors is {actors}; give at least 1")

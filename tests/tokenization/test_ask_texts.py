@@ -32,6 +32,16 @@ def test_half_a_character_does_not_stop_the_tokenizer() -> None:
     assert one("tents \ud83c\udf92 3").text == "tents \N{SCHOOL SATCHEL} 3", "two halves are one character"
 
 
+@needs_encoder
+def test_case_matters_to_a_tokenizer_that_keeps_it_and_not_to_the_default_one() -> None:
+    """docs/limits.md describes it."""
+    default = AutoTokenizer.from_pretrained(str(packaged_copy()))
+    for tokenizer, alike in ((tiny_tokenizer(), False), (default, True)):
+        processor = XCatProcessor(tokenizer, max_text_length=8)
+        small, large = processor.ask_inputs(["tents 3"]), processor.ask_inputs(["TENTS 3"])
+        assert all(torch.equal(small[name], large[name]) for name in ("input_ids", "token_ids")) is alike
+
+
 def test_full_width_letters_and_digits_are_read_as_ordinary_ones() -> None:
     assert one("ｔｅｎｔｓ　ｎｕｍｂｅｒ　３") == one("tents number 3")
     processor = XCatProcessor(tiny_tokenizer(), max_text_length=8)
