@@ -71,6 +71,11 @@ def read_csv(opened: TextFile, separator: str = ",", quote: str | None = '"') ->
     try:
         source = opened.contents if isinstance(content, memoryview) else content
         table = pl.read_csv(source, separator=separator, quote_char=quote, infer_schema=False, glob=False)
+        found_size, read_size = (
+            f"{layout.records - 1} records of {len(names)} fields",
+            f"{table.height} of {table.width}",
+        )
+        reason = f"it has {found_size}, and {read_size} were read"
     except pl.exceptions.PolarsError as error:
         table, reason = None, str(error).splitlines()[0]
     if table is None or table.height != layout.records - 1 or table.width != len(names):

@@ -46,9 +46,9 @@ def read_atomic(path: Path, label: str, encoding: str | None = None) -> tuple[pl
     """
     opened = open_text(path, label, encoding)
     table, names = read_csv(opened, "\t", quote=None)
-    fields = [name.strip().rpartition(":")[0] for name in names]
-    twice = next((name for name in fields if fields.count(name) > 1), "")
-    if twice:
+    fields = [name.strip().rpartition(":")[0] or name.strip() for name in names]
+    twice = next((name for name in fields if fields.count(name) > 1), None)
+    if twice is not None:
         raise ValueError(f"table {path} has the field {twice!r} several times; keep one")
     table.columns = names
     columns = []

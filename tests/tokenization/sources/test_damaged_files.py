@@ -11,6 +11,7 @@ import pytest
 
 from xcat_rec.tokenization.images.references import references_of
 from xcat_rec.tokenization.sources import load_shop, read_table
+from xcat_rec.tokenization.sources.recbole import read_atomic
 from xcat_rec.tokenization.tables.values import read_texts
 
 DEEP = "[" * 100_000
@@ -89,6 +90,7 @@ def test_a_packed_file_of_another_method(tmp_path: Path) -> None:
             "item_id:token",
             r"\.inter has the field 'a' several times",
         ),
+        ("user_id:token\titem_id:token\tab\tab", "item_id:token", r"\.inter has the field 'ab' several times"),
         (
             "user_id:token\titem_id:token\ta:token\tb:float",
             "x:token",
@@ -101,6 +103,14 @@ def test_fields_of_atomic_files(inter: str, item: str, words: str, tmp_path: Pat
     (tmp_path / "s.item").write_text(f"{item}\ni\n")
     with pytest.raises(ValueError, match=words):
         load_shop(f"recbole:{tmp_path}")
+
+
+def test_a_line_that_two_readers_divide_differently(tmp_path: Path) -> None:
+    (tmp_path / "s.user").write_bytes(b"user_id:token\tage:\r0\t31\n\nu1\told")
+    with pytest.raises(
+        ValueError, match=r"s\.user cannot be read .*: it has 2 records of 2 fields, and 2 of 3 were read"
+    ):
+        read_atomic(tmp_path / "s.user", "users")
 
 
 def test_values_that_fit_no_column_become_texts(tmp_path: Path) -> None:
