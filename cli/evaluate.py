@@ -104,7 +104,8 @@ def evaluate(
     """Rank the targets of a split against the whole catalogue, beside popularity, repeat purchases and item-kNN.
 
     With --target, values such as brands are ranked by summing items, beside popularity, the user's most frequent ones
-    (repeat-purchase) and transitions from the latest one.
+    (repeat-purchase) and transitions from the latest one. If the checkpoint has a head of the column, rows compare
+    summed items, the head, and both as xcat recommend --target has them.
 
     A checkpoint of xcat fit --task click predicts clicks on the shown items of the split, beside popularity and
     category match of the items.
