@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+_FIRST = re.compile(
+    r"1 ((?:different|column|unquoted) )?(row|item|user|id|value|line|field|column|name)s\b( of columns)?"
+    r"( have| are| were| repeat| lie| hold| look)?"
+)
+_OF_ONE = {" have": " has", " are": " is", " were": " was"}
+
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """A count with thousands separators and its noun.
@@ -16,3 +24,20 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
         ('1 item', '2,000 items', '2 histories')
     """
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def agreed(sentence: str) -> str:
+    """A sentence that begins with a count, in the singular if the count is 1.
+
+    Args:
+        sentence: The sentence, as it is for several.
+
+    Example:
+        >>> agreed("1 rows have no title"), agreed("1 rows repeat an id"), agreed("11 rows are NaN")
+        ('1 row has no title', '1 row repeats an id', '11 rows are NaN')
+    """
+    found = _FIRST.match(sentence)
+    if found is None:
+        return sentence.replace("1 of its values look", "1 of its values looks") if sentence[:2] == "1 " else sentence
+    kind, noun, of, verb = (part or "" for part in found.groups())
+    return f"1 {kind}{noun}{of}{_OF_ONE.get(verb, f'{verb}s' if verb else '')}{sentence[found.end() :]}"

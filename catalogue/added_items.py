@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..counting import counted
 from ..modeling_xcat.arguments_xcat import finite_number
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..tokenization.images.item_images import ItemImages
@@ -61,7 +62,7 @@ class AddedItems:
     def __str__(self) -> str:
         untitled = f" ({self.untitled:,} without a title)" if self.untitled else ""
         return (
-            f"{self.items:,} items: {self.new:,} new{untitled}, {self.changed:,} changed, "
+            f"{counted(self.items, 'item')}: {self.new:,} new{untitled}, {self.changed:,} changed, "
             f"{self.kept:,} kept unchanged, {self.dropped:,} dropped"
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..counting import counted
 from .options import Columns, Data, Encoding, Events, Explore, Items, MissingUsers, Rerank, TimeFormat, UnknownItems
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _show(found: AuditResult) -> None:
              f"{one.exposure.loss.mean:.3f}")
             for name, one in audit.models.items()
         ]  # fmt: skip
-        title = f"{purpose}, {audit.num_users:,} users"
+        title = f"{purpose}, {counted(audit.num_users, 'user')}"
         below = MEANINGS if purpose == list(found.purposes)[-1] else ()
         measurements().print(PlainTable(title, columns, rows, below), "", highlight=False)
     for one in found.findings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from ..counting import counted
 from ..evaluation.baseline_names import CANDIDATE_POPULARITY, CATEGORY_MATCH
 from ..evaluation.click_evaluation import TABLE_METRICS, ClickReport
 from ..evaluation.slices import HISTORY_SLICES, TARGET_SLICES
@@ -28,7 +29,9 @@ def clicks_table(reports: Mapping[str, ClickReport], title: str = "") -> PlainTa
     ]
     trained = {name: found for name, found in reports.items() if name not in (CANDIDATE_POPULARITY, CATEGORY_MATCH)}
     chance = (f"{name} {report.ece_by_chance:.4f}" for name, report in (trained or reports).items())
-    counts = f"{first.num_rows:,} rows of {first.num_users:,} users, {first.num_positives:,} positive"
+    counts = (
+        f"{counted(first.num_rows, 'row')} of {counted(first.num_users, 'user')}, {first.num_positives:,} positive"
+    )
     below = [
         f"{about_labels(first.kind)}: {counts}",
         f"gauc: {first.num_users - first.num_left_out:,} users with both labels",

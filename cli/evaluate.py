@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..counting import counted
 from .options import (
     NEGATIVE_HELP,
     TARGETS_HELP,
@@ -207,7 +208,7 @@ def _show_modalities(recommender: XCatRecommender, judging: EvaluationData, part
 
     found = measure_modalities(recommender.model, recommender.processor, judging.splits[part])
     columns = [Column(name, right=place > 0) for place, name in enumerate(COLUMNS)]
-    title = f"texts and images of items, {found.whole.num_users:,} users"
+    title = f"texts and images of items, {counted(found.whole.num_users, 'user')}"
     shown = PlainTable(title, columns, modality_rows(found), modality_findings(found))
     measurements().print("", shown, highlight=False, sep="\n")
     return found.to_dict()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..counting import counted
 from .options import Columns, Encoding
 
 
@@ -69,7 +70,7 @@ def index(
     if written.added is not None:
         say(str(written.added))
     if delete is not None:
-        say(f"{written.deleted:,} items deleted")
+        say(f"{counted(written.deleted, 'item')} deleted")
     messages.print(f"{written.report}; {written.bytes / 1e6:,.1f} MB: {output}", markup=False)
     if json_output:
         print_json(written.to_dict())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from ..counting import counted
 from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.categories import METRICS, CategoryMetrics
 from ..evaluation.purposes import DISCOVER, NEW_TARGETS, NEXT, NO_DISCOVERY, PURPOSE_MEANINGS, discover_reports
@@ -129,14 +130,14 @@ def _explanations(
 ) -> list[str]:  # fmt: skip
     """Lines below a table that explain its slices, the interval and the mark."""
     first = next(iter(reports.values()))
-    lines = [f"all: {first.num_targets:,} targets of {first.num_users:,} users"]
+    lines = [f"all: {counted(first.num_targets, 'target')} of {counted(first.num_users, 'user')}"]
     for part in dict.fromkeys(part for part, _ in blocks):
         if part in SLICE_MEANINGS:
             count = int(first.slices[part]["num_targets"])
             meaning = SLICE_MEANINGS[part]
             if target is not None:
                 meaning = meaning.replace("the category", f"the {target}").replace("the item", f"the {target}")
-            lines.append(f"{HEADINGS.get(part, part)}: {count:,} targets where {meaning}")
+            lines.append(f"{HEADINGS.get(part, part)}: {counted(count, 'target')} where {meaning}")
         elif part == LOST:
             lines.append(
                 "lost: share of the metric lost because cold items are ranked above targets with training "
@@ -160,8 +161,8 @@ def _about_discovery(new: Mapping[str, RankingReport], blocks: Sequence[Block]) 
     counts = [f"{HEADINGS.get(part, part)} {int(first.slices[part]['num_targets']):,}" for part in parts]
     same = f", those of {NEW_TARGETS}" if any(part == NEW_TARGETS for part, _ in blocks) else ""
     return (
-        f"{DISCOVER}: the items of the history are left out of every ranking; {first.num_targets:,} targets of "
-        f"{first.num_users:,} users{same}" + (f" ({', '.join(counts)})" if counts else "")
+        f"{DISCOVER}: the items of the history are left out of every ranking; {counted(first.num_targets, 'target')} "
+        f"of {counted(first.num_users, 'user')}{same}" + (f" ({', '.join(counts)})" if counts else "")
     )
 
 

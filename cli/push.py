@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ..counting import counted
+
 
 def push(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub to copy.")],
@@ -81,7 +83,7 @@ def push(
     if pushed.left_out:
         left = ", ".join(pushed.left_out)
         messages.print(f"note: not uploaded, because not part of a checkpoint: {left}", markup=False)
-    messages.print(f"{len(pushed.files)} files: {pushed.url}", markup=False)
+    messages.print(f"{counted(len(pushed.files), 'file')}: {pushed.url}", markup=False)
     if json_output:
         print_json({
             "repository": commit.repo_url.repo_id, "revision": commit.pr_revision or revision or "main",

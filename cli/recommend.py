@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ..counting import counted
 from .options import Encoding, Explore, Filter, MissingUsers, Rerank, TimeFormat
 
 if TYPE_CHECKING:
@@ -301,7 +302,7 @@ def _show_json(found: Sequence[Any], users: Sequence[str] | None) -> None:
 def _show_written(output: Path, users: int, rows: int, json_output: bool) -> None:
     from .console import messages, print_json
 
-    messages.print(f"{rows:,} recommendations for {users:,} users: {output}")
+    messages.print(f"{counted(rows, 'recommendation')} for {counted(users, 'user')}: {output}")
     if json_output:
         print_json({"output": str(output), "num_users": users, "num_rows": rows})
 

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 from datasets import Dataset
 
+from ..counting import counted
 from ..tokenization.sequences.shown import flat_lists
 from ..tokenization.vocabulary import ItemVocabulary
 from .bootstrap import Interval, bootstrap_statistic
@@ -150,7 +151,7 @@ def click_table(reports: Mapping[str, ClickReport]) -> str:
         reports: Reports by the names of their models.
     """
     first = next(iter(reports.values()))
-    head = f"{first.kind} labels: {first.num_rows:,} rows, {first.num_positives:,} positive; "
+    head = f"{first.kind} labels: {counted(first.num_rows, 'row')}, {first.num_positives:,} positive; "
     head += f"{first.num_users - first.num_left_out:,} of {first.num_users:,} users have both labels and are in gauc"
     lines = [f"| model | {' | '.join(TABLE_METRICS)} |", "|---" * (1 + len(TABLE_METRICS)) + "|"]
     for name, report in reports.items():

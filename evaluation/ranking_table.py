@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..counting import counted
 from ..modeling_xcat.list_text_xcat import markdown_rows
 from .purposes import DISCOVER, NEXT, PURPOSE_MEANINGS, discover_reports
 from .ranker_evaluation import RankingReport
@@ -29,6 +30,6 @@ def ranking_table(reports: Mapping[str, RankingReport], title: str = "") -> str:
         names = [name for name in first.metrics if name.endswith(f"@{k}")]
         best = sorted(found.items(), key=lambda one: -one[1].metrics[f"ndcg@{k}"])
         rows = [[name, *(f"{report.metrics[metric]:.4f}" for metric in names)] for name, report in best]
-        parts += [f"{purpose}: {PURPOSE_MEANINGS[purpose]} ({first.num_users:,} users)"]
+        parts += [f"{purpose}: {PURPOSE_MEANINGS[purpose]} ({counted(first.num_users, 'user')})"]
         parts += [markdown_rows(["model", *names], rows)]
     return "\n\n".join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from ..counting import counted
 from ..tokenization.tables.problems import without_advice
 from ..training.provenance import package_versions
 from .card_data import XCatModelCardData
@@ -78,7 +79,8 @@ def data_section(data: XCatModelCardData) -> str:
     problems: tuple[str, ...] = ()
     if data.dataset is not None:
         facts, problems = data.dataset(), data.dataset().problems
-        size = f"{facts.num_users:,} users, {facts.num_items:,} items, {facts.num_events:,} events"
+        sizes = {"user": facts.num_users, "item": facts.num_items, "event": facts.num_events}
+        size = ", ".join(counted(count, noun) for noun, count in sizes.items())
         rows += [
             ["Content", f"SHA-256 `{facts.content_hash}` of the tables"],
             ["Size", f"{size}, {facts.num_texts:,} distinct texts"],

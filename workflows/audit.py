@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from ..counting import counted
 from ..evaluation.audits.item_exposure import PATIENCE
 from ..evaluation.audits.membership import Membership
 from ..evaluation.audits.model_audit import AuditedUsers, PurposeAudit, audit_purpose, plain
@@ -88,7 +89,7 @@ class AuditResult:
                  f"{one.popularity.gini:.3f}", f"{one.popularity.coverage:.3f}"]
                 for name, one in audit.models.items()
             ]  # fmt: skip
-            parts.append(f"{purpose} ({audit.num_users:,} users)\n\n{markdown_rows(columns, rows)}")
+            parts.append(f"{purpose} ({counted(audit.num_users, 'user')})\n\n{markdown_rows(columns, rows)}")
         found = [f"{one.purpose}: {one.text} {one.remedy}" for one in self.findings]
         return "\n\n".join([*parts, *found, *self.checked])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from ..counting import counted
 from ..evaluation.audits.group_attention import PRICE_BAND
 from ..evaluation.audits.model_audit import ModelAudit, PurposeAudit
 from ..evaluation.baseline_names import POPULARITY
@@ -108,7 +109,8 @@ def _popularity(purpose: str, audit: PurposeAudit, own: ModelAudit, k: int) -> I
 def _coverage(purpose: str, audit: PurposeAudit, own: ModelAudit, k: int) -> Iterator[_Measured]:
     covered = own.popularity.coverage
     if covered < 0.5:
-        yield _Measured("coverage", f"{1 - covered:.1%} of the catalogue for {audit.num_users:,} users", Finding(
+        numbers = f"{1 - covered:.1%} of the catalogue for {counted(audit.num_users, 'user')}"
+        yield _Measured("coverage", numbers, Finding(
             purpose,
             f"{1 - covered:.1%} of the catalogue is in no list of {audit.num_users:,} users with {k} items each. "
             f"Lists of {POPULARITY} leave out {1 - audit.models[POPULARITY].popularity.coverage:.1%}.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from ..counting import counted
 from ..modeling_xcat.filters_xcat import Filters
 from ..tokenization.interests.opinions import Statements
 from ..tokenization.interests.sentiment import rating_polarity
@@ -127,7 +128,9 @@ def user_pool(
     titles = dict(zip(shop.items[ITEM], item_texts(shop.items, _fields(shop)), strict=True))
     vectors = _mean_states(latest, titles, encode, recommender)
     prior, names = _next_categories(shop, items, recommender)
-    shown = [f"{len(own):,} events, latest: {'; '.join(titles[item] for item in own[:-4:-1])}" for own in items]
+    shown = [
+        f"{counted(len(own), 'event')}, latest: {'; '.join(titles[item] for item in own[:-4:-1])}" for own in items
+    ]
     return LabelPool(USER, ids, shown, vectors, [given.get(one, "") for one in ids], prior, names, "next category")
 
 

@@ -17,6 +17,7 @@ from ..catalogue.added_counts import add_counts
 from ..checkpoints.adapters import is_adapter
 from ..checkpoints.load import load_base, note_catalogue
 from ..checkpoints.review import copy_review
+from ..counting import counted
 from ..model_cards.update_section import write_updated_card
 from ..modeling_xcat.arguments_xcat import finite_number, whole_number
 from ..modeling_xcat.hub_xcat import locate_checkpoint
@@ -249,7 +250,7 @@ def _card_rows(result: UpdateResult) -> list[tuple[str, str]]:
     return [
         ("Log", str(log)),
         ("Left out", counts or "none"),
-        ("Replayed", f"{result.replayed:,} users of the earlier tables"),
+        ("Replayed", f"{counted(result.replayed, 'user')} of the earlier tables"),
         ("New items", f"{result.new_items:,}"),
         *((f"Guard `{guard.name}`", guard.about) for guard in result.guards),
     ]

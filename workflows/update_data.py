@@ -13,6 +13,7 @@ from datasets import Dataset, List, Value, concatenate_datasets
 
 from ..catalogue.change import change_catalogue
 from ..catalogue.interests import shop_interests
+from ..counting import counted
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..ranking.index.folder import read_index
 from ..serving.feedback.stored_events import stored_events
@@ -60,7 +61,7 @@ class UpdateLog:
 
     def __str__(self) -> str:
         first, last = self.days
-        return f"{self.events:,} events of {self.users:,} users, {first} to {last}"
+        return f"{counted(self.events, 'event')} of {counted(self.users, 'user')}, {first} to {last}"
 
 
 def with_index_items(

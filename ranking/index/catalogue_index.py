@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ...counting import counted
 from ...modeling_xcat.configuration_xcat import NUM_SPECIAL_ROWS
 from ...modeling_xcat.ranking_xcat import ItemIndex
 from .approximate import ApproximateIndex, product_items
@@ -38,11 +39,11 @@ class IndexReport:
 
     def __str__(self) -> str:
         if self.kind == "exact":
-            return f"exact index of {self.num_items:,} items"
+            return f"exact index of {counted(self.num_items, 'item')}"
         missed = "" if self.recall >= self.wanted_recall else f" (below the wanted {self.wanted_recall:g})"
         return (
-            f"{self.kind} index of {self.num_items:,} items: built in {self.seconds:.1f} s, recall@{self.k} "
-            f"{self.recall:.3f}{missed} against the exact lists of {self.num_queries:,} histories"
+            f"{self.kind} index of {counted(self.num_items, 'item')}: built in {self.seconds:.1f} s, recall@{self.k} "
+            f"{self.recall:.3f}{missed} against the exact lists of {counted(self.num_queries, 'history', 'histories')}"
         )
 
     def to_dict(self) -> dict[str, Any]:

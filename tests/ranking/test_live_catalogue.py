@@ -112,7 +112,7 @@ def test_prices_that_are_no_numbers_are_noted() -> None:
     assert not found.add_items(NEW).notes
     for price in ("cheap", float("inf")):
         (note,) = found.add_items({"item_id": ["new-1"], "price": [price]}).notes
-        assert note.startswith(f"items, column price: 1 rows have no number, for example {price!r}")
+        assert note.startswith(f"items, column price: 1 row has no number, for example {price!r}")
     assert ids(found.recommend([], 1, filters=["item_id=new-1", "price=5"])) == ["new-1"], "the old price stays"
 
 

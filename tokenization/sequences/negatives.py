@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...counting import counted
 from ..vocabulary import NUM_SPECIAL_ROWS, PAD_ROW
 
 UNIFORM, POPULARITY, CATEGORY = "uniform", "popularity", "category"
@@ -55,7 +56,9 @@ class NegativeSampler:
     ) -> None:
         check_negatives(kind)
         if num_rows - NUM_SPECIAL_ROWS < 2:
-            raise ValueError(f"the catalogue has {max(num_rows - NUM_SPECIAL_ROWS, 0)} items; negatives need two")
+            raise ValueError(
+                f"the catalogue has {counted(max(num_rows - NUM_SPECIAL_ROWS, 0), 'item')}; negatives need two"
+            )
         weights = np.ones(num_rows)
         group = np.zeros(num_rows, dtype=np.int64)
         if kind == POPULARITY:

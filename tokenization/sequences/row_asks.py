@@ -10,6 +10,7 @@ import datasets
 import polars as pl
 import pyarrow as pa
 
+from ...counting import counted
 from ..tables.table_columns import QUERY
 from ..text.cleaning import clean_text
 from ..text.text_columns import TEXT_COLUMNS, joined_texts
@@ -90,8 +91,8 @@ class AskSources:
 
     def __str__(self) -> str:
         own = [f"{count:,} {name}" for name, count in (("queries", self.queries), ("reviews", self.reviews)) if count]
-        of_users = f"{' and '.join(own)} of users for {self.targets:,} validation targets" if own else ""
-        described = f"descriptions of {self.descriptions:,} items" if self.descriptions else ""
+        of_users = f"{' and '.join(own)} of users for {counted(self.targets, 'validation target')}" if own else ""
+        described = f"descriptions of {counted(self.descriptions, 'item')}" if self.descriptions else ""
         used = ", ".join(filter(None, (of_users, described)))
         missing = "" if own else " (events have no column query, review_title, review_text or text)"
         return f"queries are fitted to titles, categories and brands of items{f', {used}' if used else ''}{missing}"

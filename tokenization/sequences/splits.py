@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 
+from ...counting import agreed
 from ...modeling_xcat.registry_xcat import Registry
 from ..masking import mask
 from ..tables.event_roles import EventRoles
@@ -297,8 +298,8 @@ def _labels(split: pl.Series) -> np.ndarray:
     strange = [name for name in names if name not in known]
     if strange:
         count = int(clean.is_in(strange).sum())
+        told = agreed(f"{count} rows have a value that is not a split")
         raise ValueError(
-            f"events, column split: {count} rows have a value that is not a split, for example {mask(strange[0])!r} "
-            "(masked); write train, validation or test"
+            f"events, column split: {told}, for example {mask(strange[0])!r} (masked); write train, validation or test"
         )
     return clean.replace_strict(known, return_dtype=pl.Int8).to_numpy()

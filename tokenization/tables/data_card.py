@@ -10,6 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
+from ...counting import counted
+
 
 @dataclass(frozen=True)
 class DataCard:
@@ -103,7 +105,7 @@ class DataCard:
     def _facts(self) -> list[str]:
         facts = [f"licence: {self.licence}"] if self.licence else []
         facts += [f"source: {self.homepage}"] if self.homepage else []
-        facts += [f"{label}: {count:,} rows" for label, count in self.rows.items()]
+        facts += [f"{label}: {counted(count, 'row')}" for label, count in self.rows.items()]
         facts += [f"users with events: {self.users:,}"] if self.users else []
         if self.first_event is not None and self.last_event is not None:
             facts.append(f"time range: {_day(self.first_event)} to {_day(self.last_event)} (UTC)")

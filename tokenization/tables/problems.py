@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ...counting import agreed, counted
 from ..masking import is_moment, mask
 
 MAX_EXAMPLE = 80
@@ -137,7 +138,7 @@ class TableProblem:
         wording = _WORDING[self.kind]
         example = self.example if "{example}" in wording and not self.private else self._example(show_values)
         shown = "" if self.example is None or "{example}" in wording else f", for example {example}"
-        return f"{place}: {wording.format(count=self.count, example=example)}{shown}; {self.remedy}"
+        return f"{place}: {agreed(wording.format(count=self.count, example=example))}{shown}; {self.remedy}"
 
     def __str__(self) -> str:
         return self.describe()
@@ -249,7 +250,7 @@ class TableReport:
         Args:
             show_values: Whether to show values of users unmasked.
         """
-        sizes = ", ".join(f"{count:,} {table}" for table, count in self.rows.items())
+        sizes = ", ".join(counted(count, table.removesuffix("s"), table) for table, count in self.rows.items())
         notes = (f"note: {problem.describe(show_values)}" for problem in self.problems)
         return "\n".join([f"tables of {self.name}: {sizes}", *notes])
 

@@ -147,7 +147,7 @@ def test_an_item_with_a_slash_in_its_id_can_be_deleted(client: TestClient) -> No
 def test_items_are_added_and_deleted_between_requests(client: TestClient) -> None:
     item = {"item_id": "new-1", "title": "red tent for two", "category": "tents", "brand": "Nova"}
     added = client.post("/items", json={"items": [{**item, "price": "cheap"}]}).json()
-    assert added["new"] == 1 and "column price: 1 rows have no number, for example 'cheap'" in added["notes"][0]
+    assert added["new"] == 1 and "column price: 1 row has no number, for example 'cheap'" in added["notes"][0]
     assert ids(client.post("/recommend", json={"history": HISTORY, "filters": ["brand=Nova"]})) == ["new-1"]
     assert client.delete("/items/new-1").json() == {"deleted": 1}
     assert ids(client.post("/recommend", json={"history": HISTORY, "filters": ["brand=Nova"]})) == []

@@ -93,17 +93,17 @@ def test_a_clock_without_values_is_left_out(tmp_path: Path) -> None:
     ("table", "message"),
     [
         ({"user": ["u"], "item_id": ["a"]}, "column user_id: the column is missing; map it with .* user, item_id"),
-        ({"user_id": ["u", None], "item_id": ["a", "b"]}, "column user_id: 1 rows have no value; fill them"),
-        ({"user_id": ["u", "u"], "item_id": ["a", " "]}, "column item_id: 1 rows have no value; fill them"),
+        ({"user_id": ["u", None], "item_id": ["a", "b"]}, "column user_id: 1 row has no value; fill them"),
+        ({"user_id": ["u", "u"], "item_id": ["a", " "]}, "column item_id: 1 row has no value; fill them"),
         ({"user_id": ["u"], "item_id": [["a"]]}, r"column item_id: the type cannot be an id.*List\(String\)"),
         (
             {"user_id": ["u"] * 2, "item_id": ["a"] * 2, "timestamp": ["2024-01-31", "soon"]},
-            "column timestamp: 1 rows hold no time that can be read, for example 'xxxx'",
+            "column timestamp: 1 row holds no time that can be read, for example 'xxxx'",
         ),
-        ({"user_id": ["u"] * 2, "item_id": ["a"] * 2, "order": ["1", None]}, "column order: 1 rows have no order"),
+        ({"user_id": ["u"] * 2, "item_id": ["a"] * 2, "order": ["1", None]}, "column order: 1 row has no order"),
         (
             {"user_id": ["u"] * 2, "item_id": ["a"] * 2, "timestamp": [7, None]},
-            "column timestamp: 1 rows have no time",
+            "column timestamp: 1 row has no time",
         ),
         ({"user_id": pl.Series([], dtype=pl.String), "item_id": pl.Series([], dtype=pl.String)}, "no rows"),
     ],

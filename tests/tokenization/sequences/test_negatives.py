@@ -95,5 +95,5 @@ def test_bad_kinds_and_catalogues_are_refused() -> None:
         NegativeSampler("category", 4, categories=np.full(4, -1))
     with pytest.raises(ValueError, match="needs items with training events"):
         NegativeSampler("popularity", 4, np.array([3, 3, 0, 0]))
-    with pytest.raises(ValueError, match="the catalogue has 1 items; negatives need two"):
+    with pytest.raises(ValueError, match="the catalogue has 1 item; negatives need two"):
         NegativeSampler("uniform", 3)

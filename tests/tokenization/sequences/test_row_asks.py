@@ -116,7 +116,7 @@ def test_the_texts_that_queries_are_made_from_are_counted(tmp_path: Path) -> Non
     plain, column = rows.remove_columns([ASKS, REVIEWS]), pa.array(["warm", None, ""] + [None] * (items.num_rows - 3))
     described = items.drop_columns(["description"]).append_column("description", column)
     assert str(ask_sources(plain, described)) == (
-        "queries are fitted to titles, categories and brands of items, descriptions of 1 items "
+        "queries are fitted to titles, categories and brands of items, descriptions of 1 item "
         "(events have no column query, review_title, review_text or text)"
     )
 

@@ -277,9 +277,7 @@ def test_column_refuses_gaps_and_unknown_values() -> None:
     events = [
         {**event, "split": split} for event, split in zip(timed("a1 b2 c3"), ["train", "holdout", "test"], strict=True)
     ]
-    with pytest.raises(
-        ValueError, match="column split: 1 rows have a value that is not a split, for example 'xxxxxxx'"
-    ):
+    with pytest.raises(ValueError, match="column split: 1 row has a value that is not a split, for example 'xxxxxxx'"):
         split_events(events, "column")
     with pytest.raises(ValueError, match="column split: 1 of 3 rows have no value"):
         split_events([*events[:1], {**events[1], "split": None}, *events[2:]], "column")

@@ -335,7 +335,7 @@ def test_a_folder_of_users_and_promotions_is_read_too(tmp_path: Path) -> None:
     write_tables(tmp_path)
     (tmp_path / "promotions.csv").write_text("kind,item_id,start,end\nmailer,item-01,2023-11-14,2023-11-15\n,,x,\n")
     with pytest.raises(
-        TableError, match="promotions, column start: 1 rows hold no time that can be read, for example"
+        TableError, match="promotions, column start: 1 row holds no time that can be read, for example"
     ):
         load_shop(tmp_path)
     (tmp_path / "promotions.csv").write_text("kind,item_id,start,end\nmailer,item-01,2023-11-14,2023-11-15\n")

@@ -163,7 +163,7 @@ CASES: dict[str, Dirt] = {
         lambda shop: titles(shop) == ["A tent", "Boots,\nbrown", "Stove"],
     ),
     "a blank line": Dirt(
-        files(ITEMS.replace("B,", "\nB,")), error="items, column item_id: 1 rows have no value; fill them"
+        files(ITEMS.replace("B,", "\nB,")), error="items, column item_id: 1 row has no value; fill them"
     ),
     "quotes and line breaks in a title": Dirt(
         files(ITEMS.replace("Boots", '"The ""best"",\nboots\x07"')), ("control_characters", 1),
@@ -183,10 +183,10 @@ CASES: dict[str, Dirt] = {
         files(events=EVENTS.splitlines()[0]), error="events: the table has no rows; give a table with at least one row"
     ),
     "null ids": Dirt(
-        files(events=EVENTS + ",A,1600000000,1\n"), error="events, column user_id: 1 rows have no value; fill them"
+        files(events=EVENTS + ",A,1600000000,1\n"), error="events, column user_id: 1 row has no value; fill them"
     ),
     "repeated item ids": Dirt(
-        files(ITEMS + "A,Another,x,1\n"), error="items, column item_id: 1 rows repeat an id, for example 'A'; keep one"
+        files(ITEMS + "A,Another,x,1\n"), error="items, column item_id: 1 row repeats an id, for example 'A'; keep one"
     ),
     "blanks around ids": Dirt(
         files(events=EVENTS.replace("ann,A", " ann ,\u3000A")), ("padded_key", 1), lambda shop: ids(shop)[0] == "A"
@@ -245,19 +245,19 @@ CASES: dict[str, Dirt] = {
     ),
     "seconds and milliseconds": Dirt(
         files(events=timed(TIMES[0], IN_MS[1], *TIMES[2:])),
-        error="events, column timestamp: 1 rows are in another unit than the rest, .* '9999999999999' .masked, row 2.",
+        error="events, column timestamp: 1 row is in another unit than the rest, .* '9999999999999' .masked, row 2.",
     ),
     "times before 1970": Dirt(
         files(events=timed("-5", *TIMES[1:])),
-        error="events, column timestamp: 1 rows hold no time that can be read, .* '-9' .masked, row 1.; write",
+        error="events, column timestamp: 1 row holds no time that can be read, .* '-9' .masked, row 1.; write",
     ),
     "times to come": Dirt(
         files(events=timed("32503680000", *TIMES[1:])),
-        error="events, column timestamp: 1 rows are in the future, .* '99999999999' .masked, row 1.; events",
+        error="events, column timestamp: 1 row is in the future, .* '99999999999' .masked, row 1.; events",
     ),
     "events of unknown items": Dirt(
         files(events=EVENTS.replace("ann,A", "ann,Z")),
-        error="events, column item_id: 1 rows have an item that the items table lacks, for example 'Z'; add the items",
+        error="events, column item_id: 1 row has an item that the items table lacks, for example 'Z'; add the items",
     ),
     "repeated events": Dirt(
         files(events=EVENTS + EVENTS.splitlines()[1] + "\n"), ("repeated_event", 1),
@@ -301,7 +301,7 @@ def test_the_first_short_line_is_named_and_empty_fields_do_not_count(tmp_path: P
     files(ITEMS.replace(",stoves,30", "").replace("boots,20", "boots,"))(tmp_path)
     (problem,) = load_shop(tmp_path).report.problems
     assert str(problem) == (
-        "items: 1 lines had too few fields, for example 'line 4 with 2 of 4 fields'; missing fields were left empty"
+        "items: 1 line had too few fields, for example 'line 4 with 2 of 4 fields'; missing fields were left empty"
     )
     quoted = ITEMS.replace("Boots", '"Boots, brown"').replace(",20", ",").replace(",30", ",")
     (tmp_path / "items.csv").write_text(quoted)

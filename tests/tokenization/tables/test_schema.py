@@ -84,9 +84,9 @@ BROKEN = [
     ("items", empty, "empty_table", "items: the table has no rows; give a table with at least one row"),
     ("events", empty, "empty_table", "events: the table has no rows; give a table with at least one row"),
     ("items", put("item_id", "tent", "boots", "boots"), "duplicate_item",
-     "items, column item_id: 1 rows repeat an id, for example 'boots'; keep one row per item"),
+     "items, column item_id: 1 row repeats an id, for example 'boots'; keep one row per item"),
     ("items", put("item_id", "tent", None, "stove"), "null_key",
-     "items, column item_id: 1 rows have no value; fill them or leave these rows out"),
+     "items, column item_id: 1 row has no value; fill them or leave these rows out"),
     ("events", put("user_id", "ann", "  ", None, "bob"), "null_key",
      'events, column user_id: 2 rows have no value; fill them or leave these rows out: missing_users="drop"'),
     ("events", put("item_id", "tent", "kite", "kite", "stove"), "unknown_item",
@@ -97,7 +97,7 @@ BROKEN = [
     ("events", drop("timestamp"), "no_order", "events: there is neither a time nor an order of events; give a column "
      "timestamp (or order); the table has the columns user_id, item_id"),
     ("events", put("timestamp", "2024-01-31", "yesterday", "2024-02-01", "2024-02-02"), "bad_timestamp",
-     "events, column timestamp: 1 rows hold no time that can be read, for example 'xxxxxxxxx' (masked, row 2); "
+     "events, column timestamp: 1 row holds no time that can be read, for example 'xxxxxxxxx' (masked, row 2); "
      "write ISO 8601, such as 2024-01-31T12:00:00, or seconds since 1970, or give time_format=, a strptime pattern "
      "such as '%d/%m/%Y %H:%M'"),
     ("events", put("timestamp", 1_600_000_000, -1, 1_600_000_050, -1), "bad_timestamp",
@@ -107,16 +107,16 @@ BROKEN = [
     ("events", put("timestamp", 1_600_000_000, None, 1_600_000_050, None), "null_timestamp",
      "events, column timestamp: 2 rows have no time; fill them, or give an order"),
     ("events", put("timestamp", 1_600_000_000, 1_600_000_100_000, 1_600_000_050, 1_600_000_060),
-     "mixed_timestamp_units", "events, column timestamp: 1 rows are in another unit than the rest, for example "
+     "mixed_timestamp_units", "events, column timestamp: 1 row is in another unit than the rest, for example "
      "'9999999999999' (masked, row 2); most are in seconds; convert all to one unit"),
     ("events", put("timestamp", 1_600_000_000_000, 1_600_000_100, 1_600_000_050_000, 1_600_000_060_000),
-     "mixed_timestamp_units", "events, column timestamp: 1 rows are in another unit than the rest, for example "
+     "mixed_timestamp_units", "events, column timestamp: 1 row is in another unit than the rest, for example "
      "'9999999999' (masked, row 2); most are in milliseconds; convert all to one unit"),
     ("events", put("order", 0, 1, 0, 1.5), "bad_order",
-     "events, column order: 1 rows have no integer, for example '9.9' (masked, row 4); "
+     "events, column order: 1 row has no integer, for example '9.9' (masked, row 4); "
      "number a user's events 0, 1, 2, ..."),
     ("events", put("is_target", "yes", "no", "maybe", "no"), "not_boolean",
-     "events, column is_target: 1 rows are neither true nor false, for example 'xxxxx' (masked, row 3); "
+     "events, column is_target: 1 row is neither true nor false, for example 'xxxxx' (masked, row 3); "
      "write true and false"),
 ]  # fmt: skip
 
@@ -145,7 +145,7 @@ def test_the_guess_of_a_name_is_not_one_of_our_columns() -> None:
 def test_order_with_gaps_and_no_times_is_refused() -> None:
     table = {**events(), "order": [0, None, 0, 1]}
     del table["timestamp"]
-    with pytest.raises(TableError, match=r"column order: 1 rows have no order; fill them, or give times"):
+    with pytest.raises(TableError, match=r"column order: 1 row has no order; fill them, or give times"):
         validate(items(), table)
 
 
@@ -314,7 +314,7 @@ def test_compact_times_among_texts_of_times_are_read() -> None:
 def test_an_incomplete_split_column_is_reported() -> None:
     shop = validate(items(), {**events(), "split": ["train", None, "train", "test"]})
     assert str(problems(shop)["partial_split"]) == (
-        "events, column split: 1 rows have no value; fill them; only split='column' uses them and refuses missing ones"
+        "events, column split: 1 row has no value; fill them; only split='column' uses them and refuses missing ones"
     )
 
 

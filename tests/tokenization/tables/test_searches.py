@@ -75,14 +75,14 @@ def test_fractions_of_a_second_order_searches() -> None:
 
 def test_other_rows_without_an_item_are_refused_as_before() -> None:
     for query in (None, "", "  "):
-        with pytest.raises(TableError, match="item_id: 1 rows have no value"):
+        with pytest.raises(TableError, match="item_id: 1 row has no value"):
             validate_tables(ITEMS, events([*LOG, ("ann", None, 9000, query)]))
     with pytest.raises(TableError, match="item_id: 6 rows have no value"):
         validate_tables(ITEMS, events().drop("query"))
     with pytest.raises(TableError, match="no event has an item"):
         validate_tables(ITEMS, events().filter(pl.col("item_id").is_null()))
     without_user = events([*LOG, (None, None, 9000, "nobody")])  # type: ignore[list-item]
-    with pytest.raises(TableError, match="user_id: 1 rows have no value"):
+    with pytest.raises(TableError, match="user_id: 1 row has no value"):
         validate_tables(ITEMS, without_user)
     assert queries(validate_tables(ITEMS, without_user, missing_users="drop")) == EXPECTED
 
