@@ -78,20 +78,26 @@ def table(results: list[AttackResult]) -> str:
 
 
 def print_detector(shop: ShopTables, kinds: list[str], share: float, seeds: list[int]) -> None:
-    """Print how the detector does on kinds that it does not simulate, and on the tables without attack."""
-    print("| attack | seed | AUC | promoting events removed | other events removed | events |")
-    print("|" + "---|" * 6)
+    """Print how the detector does on kinds that it does not simulate, and on the tables without attack.
+
+    Weights are those of robust training: how much of the promoting events is left, and how much of others is lost.
+    """
+    print("| attack | seed | AUC | promoting removed | others removed | promoting weight left | others' weight lost |")
+    print("|" + "---|" * 7)
     for seed in seeds:
         targets = choose_targets(shop, TARGETS, seed)
         attacks = [Attack(NO_ATTACK, shop, targets)]
         attacks += [attack_shop(shop, kind, targets, share=share, seed=seed) for kind in kinds]
         for one in attacks:
             found = ProfileDetector([kind for kind in PROFILES if kind != one.kind], seed=seed).detect(one.shop)
-            fakes = {event for event in found.promotions if event[0] in one.fakes and event[1] in targets}
             made = pl.col("user_id").is_in(list(one.fakes)) & pl.col("item_id").is_in(list(targets))
+            fakes = set(one.shop.events.filter(made).select("user_id", "item_id").rows())
+            removed = len(fakes & set(found.promotions))
+            left = sum(found.weights.get(event, 1.0) for event in fakes)
+            lost = sum(1 - weight for event, weight in found.weights.items() if event not in fakes)
             print(
-                f"| {one.kind} | {seed} | {found.auc(one.fakes):.3f} | {len(fakes)} of "
-                f"{one.shop.events.filter(made).height} | {len(found.promotions) - len(fakes)} | "
+                f"| {one.kind} | {seed} | {found.auc(one.fakes):.3f} | {removed} of {len(fakes)} | "
+                f"{len(found.promotions) - removed} | {left:.0f} of {len(fakes)} | {lost:.0f} of "
                 f"{one.shop.events.height} |",
                 flush=True,
             )

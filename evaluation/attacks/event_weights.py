@@ -41,7 +41,9 @@ def event_weights(scores: np.ndarray, pairs: UserItems) -> np.ndarray:
 
     An event needs both to lose weight: one suspicious user is no evidence, and neither is one suspicious item. The
     scores are log odds of a fake user. Where few users are suspicious, the odds are even for the user at the
-    `NOT_SUSPICIOUS` quantile, because a promoted item is evidence against its users.
+    `NOT_SUSPICIOUS` quantile, because a promoted item is evidence against its users. A loss with such weights is
+    reweighted as in Wang et al. ("Denoising Implicit Feedback for Recommendation", WSDM 2021), where the weights come
+    from the loss.
 
     Args:
         scores: (users,) log odds that the user is fake.
