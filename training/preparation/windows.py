@@ -214,11 +214,17 @@ def training_rows(
         rows = interests.added(rows)
     if arguments.new_category_weight != 1 and (category_codes >= 0).any():
         rows = weigh_new_categories(rows, category_codes, arguments.new_category_weight)
-    if EVENT_WEIGHTS in (rows.column_names or ()):
+    if _has_weights(dataset):
         rows = weigh_losses(rows)
     if arguments.train_sampling_strategy in _BY_LENGTH and isinstance(rows, Dataset):
         rows = _with_lengths(rows, str(arguments.length_column_name))
     return rows
+
+
+def _has_weights(dataset: Dataset | IterableDataset) -> bool:
+    """Whether rows have the column `event_weights`; the first row of a stream tells, if its columns are unknown."""
+    names = dataset.column_names
+    return EVENT_WEIGHTS in (next(iter(dataset.take(1)), {}) if names is None else names)
 
 
 def _with_lengths(rows: Dataset, name: str) -> Dataset:

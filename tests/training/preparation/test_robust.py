@@ -59,6 +59,8 @@ def test_the_loss_of_an_event_is_weighed(tmp_path: Path) -> None:
         arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, new_category_weight=new_category)
         plain, found = (training_rows(rows, arguments, 16, codes) for rows in (data.train, train))
         assert (new_category == 1) == ("loss_weights" not in plain.column_names)
+        stream = training_rows(train.to_iterable_dataset().map(dict), arguments, 16, codes)  # of unknown columns
+        assert [list(row["loss_weights"]) for row in stream] == list(found["loss_weights"])
         for number, (row, weighed) in enumerate(zip(plain, found, strict=True)):
             expected = np.array(row.get("loss_weights", [1.0] * len(row["items"])))
             expected[1] *= 0.25 if number == 0 else 1
