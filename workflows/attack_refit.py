@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from datasets import Dataset
+from transformers import set_seed
 
 from ..catalogue.change import change_catalogue, ordered_after, same_catalogue
 from ..catalogue.item_table import count_again
@@ -50,7 +51,7 @@ def refit(
         start: "checkpoint" fine-tunes its weights at the rate of `update`; "new" trains new weights beside its text
             encoder, at the default rate.
         epochs: Epochs; 0 to compute counts, weights and transitions only.
-        seed: Seed of the training.
+        seed: Seed of new weights and of the training.
 
     Raises:
         ValueError: If the tables lack items of the checkpoint.
@@ -70,6 +71,7 @@ def refit(
     if weights:
         train = add_event_weights(train, vocabulary, weights)
     if start == "new":
+        set_seed(seed)  # all trainings begin with the same weights
         model = _new_weights(model)
     count_again(model, train)
     if epochs > 0:

@@ -109,6 +109,8 @@ def test_fine_tuning_on_fake_users_changes_counts_and_weights_of_a_copy(places: 
     moved = [name for name, value in trained.model.named_parameters() if not torch.equal(value, before[name])]
     assert moved and not any(name.startswith("model.text.encoder.") for name in moved)
     new = refit(old, shop(), start="new", epochs=0).model
+    torch.rand(3)
+    assert _same_state(refit(old, shop(), start="new", epochs=0), XCatRecommender(new, old.processor))
     assert not torch.equal(new.model.items.id_embeddings.weight, old.model.model.items.id_embeddings.weight)
     for name in ("model.items.text_states", "model.text.whitening"):
         assert torch.equal(new.state_dict()[name], before[name])
