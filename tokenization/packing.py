@@ -253,10 +253,14 @@ def ratings_of(values: Sequence[Any], user: int) -> list[float | None]:
 def _rating(value: Any, user: int) -> float | None:
     if value is None or type(value).__name__ == "NAType" or (isinstance(value, Real) and value != value):
         return None
-    if type(value) is bool or not isinstance(value, Real) or not math.isfinite(value):
+    try:
+        number = float(value) if type(value) is not bool and isinstance(value, Real) else math.nan
+    except OverflowError:  # a whole number beyond all floats
+        number = math.inf
+    if not math.isfinite(number):
         found = f"the rating {value}" if isinstance(value, float) else f"a value of type {type(value).__name__}"
         raise ValueError(f"ratings of history {user} holds {found}; give numbers, or None for none")
-    return float(value)
+    return number
 
 
 def seconds_of(times: Sequence[Any], user: int) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
@@ -123,7 +122,7 @@ def _read(name: str, value: Any, kind: Any) -> Any:
         raise _wrong(name, value, "true or false")
     if kind is float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not math.isfinite(value) or abs(value) > HIGHEST:
+        if not (is_number and abs(value) <= HIGHEST):  # NaN is not
             raise _wrong(name, value, f"a number up to {HIGHEST:g}")
         return float(value)
     return value if kind is bool else _list(name, value, get_args(kind)[0])

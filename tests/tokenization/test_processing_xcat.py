@@ -107,6 +107,7 @@ def test_unknown_items_keep_their_position_and_are_counted(caplog: pytest.LogCap
         ({"histories": ["item-01", "item-02"]}, "got a plain string"),
         ({"histories": [["item-01"], []]}, "history 1 is empty"),
         ({"histories": [["item-01"]], "ratings": [[1.0, 2.0]]}, "ratings of history 0 has 2 entries for 1 events"),
+        ({"histories": [["item-01"]], "ratings": [[10**400]]}, "ratings of history 0 holds a value of type int"),
         ({"histories": [["item-01"]] * 2, "timestamps": [[1]]}, "timestamps must have one list per history: 2, got 1"),
         ({"histories": [["item-01"]], "event_types": [["buy"], ["buy"]]}, "event_types must have .* 1, got 2"),
         ({"histories": [["item-01"]], "texts": "boots"}, "texts must have one entry per history: 1"),

@@ -91,6 +91,10 @@ def test_a_turn_and_its_state_are_json_and_stay_small() -> None:
             {"understood": {"price": {"maximum": float("nan")}}},
             "price.maximum is a value of type float; give a number",
         ),
+        (
+            {"understood": {"price": {"maximum": 10**400}}},
+            "price.maximum is a value of type int; give a number up to",
+        ),
         ({"understood": {"price": {"below_maximum": 1}}}, "price.below_maximum is a value of type int; give true or"),
         ({"understood": {"attributes": ["a"] * 9}}, "state.understood.attributes has 9 entries; 8 are the limit"),
         ({"proposal": 5}, "state.proposal is a value of type int; give an object"),
