@@ -55,11 +55,11 @@ def listed(name: str, values: Any, what: str) -> list[Any]:
     return list(values)
 
 
-def whole_number(name: str, value: Any, least: int = 1) -> int:
+def whole_number(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
     """A whole number given as any number: 10, 10.0 or one of NumPy.
 
     Raises:
-        ValueError: If it is not a whole number, or below `least`.
+        ValueError: If it is not a whole number, or not from `least` to `most`.
 
     Example:
         >>> whole_number("k", 10.0)
@@ -70,6 +70,8 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
         raise ValueError(f"{name} is {_shown(value)}; give a whole number, at least {least}")
     if number < least:
         raise ValueError(f"{name} is {int(number)}; give at least {least}")
+    if most is not None and number > most:
+        raise ValueError(f"{name} is {int(number)}; give at most {most}")
     return int(number)
 
 

@@ -15,6 +15,8 @@ from .item_data import ItemData
 
 POOL, POOL_TIMES = 200, 10
 """Number of best items per user that rules reorder: `POOL`, or `POOL_TIMES` the length of a longer list."""
+MOST_PLACES = 2**31 - 1
+"""Largest number of places or items in a rule; no list is as long."""
 
 
 @dataclass(frozen=True)

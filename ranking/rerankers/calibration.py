@@ -10,7 +10,7 @@ import torch
 
 from ...evaluation.redundancy import category_shares
 from ...modeling_xcat.arguments_xcat import whole_number
-from ..rerank import Candidates
+from ..rerank import MOST_PLACES, Candidates
 from .diversity import share
 from .greedy import calibrated_picks
 
@@ -39,7 +39,7 @@ class Calibrate:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", share("weight", self.weight))
-        object.__setattr__(self, "after", whole_number("after", self.after, 0))
+        object.__setattr__(self, "after", whole_number("after", self.after, 0, MOST_PLACES))
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:
         """(users, n) sort keys."""

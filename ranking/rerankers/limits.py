@@ -9,7 +9,7 @@ import torch
 
 from ...modeling_xcat.arguments_xcat import whole_number
 from ...modeling_xcat.conditions_xcat import Condition
-from ..rerank import Candidates
+from ..rerank import MOST_PLACES, Candidates
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MaxPer:
     most: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "most", whole_number("most", self.most))
+        object.__setattr__(self, "most", whole_number("most", self.most, most=MOST_PLACES))
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:
         """(users, n) 1 for items within the maximum, 0 for the others."""
@@ -55,7 +55,7 @@ class MaxPerCategory:
     most: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "most", whole_number("most", self.most))
+        object.__setattr__(self, "most", whole_number("most", self.most, most=MOST_PLACES))
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:
         """(users, n) 1 for items within the maximum of their category, 0 for the others."""
@@ -101,7 +101,7 @@ class AtLeast:
     def __post_init__(self) -> None:
         object.__setattr__(self, "condition", Condition.read(self.condition))
         for name in ("count", "within"):
-            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), most=MOST_PLACES))
         if self.count > self.within:
             raise ValueError(f"count is {self.count} and within {self.within}; count is at most within")
 

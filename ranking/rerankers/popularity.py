@@ -11,7 +11,7 @@ import torch
 from ...modeling_xcat.arguments_xcat import finite_number, whole_number
 from ...modeling_xcat.limits_xcat import MOST_LOGIT_ADJUSTMENT
 from ...tokenization.tables.event_times import read_call_times
-from ..rerank import Candidates
+from ..rerank import MOST_PLACES, Candidates
 from .diversity import share
 
 _DAY = 86_400
@@ -69,7 +69,7 @@ class LogitAdjustment:
                 f"strength is {self.strength:g}; give a number from -{MOST_LOGIT_ADJUSTMENT} to "
                 f"{MOST_LOGIT_ADJUSTMENT}, such as 0.2"
             )
-        object.__setattr__(self, "after", whole_number("after", self.after, 0))
+        object.__setattr__(self, "after", whole_number("after", self.after, 0, MOST_PLACES))
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:
         """(users, n) sort keys, in units of the score."""

@@ -10,7 +10,7 @@ import torch
 from ...evaluation.audits.popularity import tail_rows
 from ...modeling_xcat.arguments_xcat import finite_number, whole_number
 from ...modeling_xcat.conditions_xcat import Condition
-from ..rerank import Candidates
+from ..rerank import MOST_PLACES, Candidates
 from .limits import matching
 
 LONG_TAIL = "long-tail"
@@ -47,7 +47,7 @@ class Share:
         object.__setattr__(self, "share", finite_number("share", self.share))
         if not 0 < self.share <= 1:
             raise ValueError(f"share is {self.share:g}; give a share above 0, at most 1, such as 0.3")
-        object.__setattr__(self, "within", whole_number("within", self.within))
+        object.__setattr__(self, "within", whole_number("within", self.within, most=MOST_PLACES))
 
     def __call__(self, candidates: Candidates) -> torch.Tensor:
         """(users, n) keys: the items of the first places in steps, one step per guaranteed item."""
