@@ -28,6 +28,7 @@ _REPEATS = re.compile(r"layers|repeats|depths|coefficient")
 _NO_SIZE = re.compile(r"num_(negatives|labels|key_value_heads)|\w*window_size|n_groups")
 _UNUSABLE = (
     StrictDataclassError, TypeError, AttributeError, ValueError, RuntimeError, LookupError, ArithmeticError,
+    AssertionError,
 )  # fmt: skip
 """Errors of building a model from a configuration with wrong values."""
 _NAMES_A_FILE = re.compile(r"\w*_file|name_or_path|vocab|merges")
@@ -46,9 +47,11 @@ def check_checkpoint(folder: Path, name: str) -> None:
             files outside the folder; or if a file is damaged.
     """
     config = read_json(folder, "config.json", name)
-    kind = config.get("model_type")
+    kind, saved = config.get("model_type"), config.get("architectures") or []
     if kind != XCatConfig.model_type:
         raise ValueError(f"{name} is not a checkpoint of xcat fit: model_type in its config.json is {kind!r}")
+    if not isinstance(saved, list) or not all(isinstance(one, str) for one in saved):
+        raise ValueError(f"{name}: config.json has architectures {saved!r}; it is a list of names; {COPY_AGAIN}")
     shapes = _weight_shapes(folder, name)
     _check_sizes(config, shapes, name)
     _check_shapes(config, shapes, name)
@@ -136,9 +139,11 @@ def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], nam
     if isinstance(features, dict):
         given += [(f"config.json: item_features[{key!r}]", "num_values", value) for key, value in features.items()]
     for told, key, value in given:
+        if type(value) is int and abs(value) >= 1 << 63:
+            raise ValueError(f"{name}: {told} has more than 64 bits; the checkpoint is damaged, or made to do harm")
         if isinstance(value, list | float) and _REPEATS.search(key):  # layers per stage of a vision encoder
-            numbers = value if isinstance(value, list) else [value]
-            value, key = int(sum(min(one, 1e9) for one in numbers if isinstance(one, int | float))), "num_layers"
+            numbers = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int | float)]
+            value, key = int(sum(min(one, 1e9) for one in numbers if one > 0)), "num_layers"
         if type(value) is not int or not _SIZE.fullmatch(key) or _NO_SIZE.fullmatch(key):
             continue
         limit = len(shapes) if "layers" in key else most

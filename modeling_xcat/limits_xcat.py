@@ -1,6 +1,7 @@
 """Valid ranges and names of configuration fields, checked without torch."""
 
 import math
+import sys
 from typing import Any
 
 NUM_SPECIAL_ROWS = 2
@@ -76,10 +77,10 @@ def check_sizes(config: Any) -> None:
         raise ValueError(f"XCatConfig.gbce_calibration is {config.gbce_calibration}; give a number from 0 to 1.")
     for name in ("untrained_bonus", "discover_untrained_bonus"):
         value = getattr(config, name)
-        if value is not None and not math.isfinite(value):
+        if value is not None and not abs(value) <= sys.float_info.max:
             raise ValueError(f"XCatConfig.{name} is {value}; give a number, such as 0.25.")
     for name in ("temperature", "contrast_temperature"):
-        if not 0 < getattr(config, name) < math.inf:
+        if not 0 < getattr(config, name) <= sys.float_info.max:
             raise ValueError(f"XCatConfig.{name} is {getattr(config, name)}; give a positive number, such as 0.05.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +79,8 @@ def _dimension(name: str, given: Any) -> Dimension:
 
 def _range(name: str, given: str, low: str, high: str, scale: str) -> Dimension:
     ends = _value(low), _value(high)
-    usable = all(isinstance(end, int | float) and not isinstance(end, bool) and math.isfinite(end) for end in ends)
+    numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
+    usable = len(numbers) == 2 and all(abs(end) <= sys.float_info.max for end in numbers)
     if not usable or scale not in ("", "log") or not ends[0] < ends[1] or (scale and ends[0] <= 0):
         raise ValueError(
             f"space: {name!r} is {given!r}; give numbers low..high with low below high, or low..high:log with low "

@@ -18,6 +18,11 @@ from xcat_rec.ranking.recommender import XCatRecommender
     [
         ("config.json", {"text_config": {"max_position_embeddings": -1}}, "config.json has a value that cannot"),
         ("config.json", {"num_negatives": -1}, "num_negatives is -1; give at least 1"),
+        ("config.json", {"architectures": [{}]}, "config.json has architectures [{}]; it is a list of names"),
+        ("config.json", {"architectures": 0.5}, "config.json has architectures 0.5; it is a list of names"),
+        ("config.json", {"temperature": 10**400}, "config.json: temperature has more than 64 bits"),
+        ("config.json", {"text_config": {"pad_token_id": 10**6}}, "config.json has a value that cannot be used"),
+        ("config.json", {"text_config": {"num_hidden_layers": float("nan")}}, "config.json has a value that cannot"),
         ("config.json", {"behavior_encoder": "x"}, "behavior_encoder is 'x'"),
         ("processor_config.json", {"max_history": 1e308}, "processor_config.json: max_history is larger than"),
         ("processor_config.json", {"rating_range": {}}, "processor_config.json: rating_range"),

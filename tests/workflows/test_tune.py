@@ -114,6 +114,7 @@ def _text(value: Any) -> str:
         ),
         (["--space", "seed=1..2,--seed=3..4"], ["--space names 'seed' twice"]),
         (["--space", "learning_rate=5..1"], ["space: 'learning_rate' is '5..1'; give numbers low..high"]),
+        (["--space", f"learning_rate=1..1{'0' * 400}"], ["give numbers low..high with low below high"]),
         (["--space", "learning_rate=-1..1"], ["is -1; give a positive number"]),
         (["--learning-rate", "0.1", "--space", "learning_rate=1e-3..1e-2"], ["given and is in", "leave it out"]),
         (["--study", "nowhere/study.db"], ["file in a folder that exists"]),
