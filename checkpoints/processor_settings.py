@@ -40,6 +40,8 @@ def check_processor_settings(settings: Mapping[str, Any], where: str) -> None:
             value = settings.get(name)
             if value is not None and not isinstance(value, Mapping):
                 raise ValueError(f"{name} is {kind_of(value)}")
+        targets = (settings.get("event_settings") or {}).get("target_event_types")
+        _check_texts("event_settings['target_event_types']", [] if targets is None else targets)
         for name in ("item_prompt", "query_prompt"):
             _check_texts(name, [settings.get(name, "")])
         truth("reads_texts", settings.get("reads_texts", True))

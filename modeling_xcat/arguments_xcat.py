@@ -179,4 +179,7 @@ def _scalar(value: Any) -> Any:
 
 def _number(value: Any) -> float | None:
     value = _scalar(value)
-    return float(value) if type(value) is not bool and isinstance(value, Real) else None
+    try:
+        return float(value) if type(value) is not bool and isinstance(value, Real) else None
+    except OverflowError:  # a whole number beyond all floats
+        return math.inf if value > 0 else -math.inf

@@ -13,7 +13,7 @@ from transformers.trainer_utils import BestRun, IntervalStrategy
 
 from .arguments import XCatTrainingArguments
 from .search_space import DEFAULT_SPACE, space_function
-from .studies import finished, one_search, open_study
+from .studies import EPOCHS, finished, one_search, open_study
 
 search_space = space_function(DEFAULT_SPACE)
 """Default search space: a function of an optuna trial."""
@@ -119,6 +119,9 @@ class HyperparameterSearch(Trainer):
         result = super().train(*args, **kwargs)
         if self.ended_trial:
             self.objective = self.state.best_metric
+        trial = kwargs.get("trial")
+        if trial is not None and hasattr(trial, "set_user_attr") and self.state.epoch is not None:
+            trial.set_user_attr(EPOCHS, round(self.state.epoch))
         return result
 
     @property

@@ -15,6 +15,8 @@ from ..tokenization.extras import check_packages
 STUDY_NAME = "xcat"
 SETTINGS = "settings"
 """Attribute of a study with the data and settings of its trials."""
+EPOCHS = "epochs"
+"""Attribute of a trial with its number of epochs."""
 _AGAIN = "repeats"
 """Attribute of a trial that repeats a killed one, with its number."""
 _PLOT_SIZE = (6.4, 4.0)
@@ -152,7 +154,7 @@ def trial_table(study: Any) -> list[dict[str, Any]]:
             "number": trial.number,
             "state": trial.state.name.lower(),
             "value": trial.value,
-            "epochs": len(trial.intermediate_values),
+            "epochs": trial.user_attrs.get(EPOCHS, len(trial.intermediate_values)),
             "seconds": None if trial.duration is None else round(trial.duration.total_seconds(), 1),
             "values": dict(trial.params),
             "repeats": trial.user_attrs.get(_AGAIN),

@@ -120,6 +120,9 @@ def attack(
         data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
         unknown_items=unknown_items, missing_users=missing_users, saved=checkpoint.processor.event_settings,
     )  # fmt: skip
+    lacking = sorted(set(promote or ()) - set(shop.items["item_id"]))
+    if lacking:
+        raise ValueError(f"promote has {lacking[0]!r}, which is not an item of the shop")
     promoted = tuple(promote) if promote is not None else choose_targets(shop, targets, seed)
     attacks = {name: attack_shop(shop, name, promoted, share=share, seed=seed) for name in kinds}
     rows = _some(evaluation_data(checkpoint, shop).splits["test"], most_users, seed)

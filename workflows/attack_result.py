@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,7 +125,8 @@ class AttackResult:
         ]
         for (kind, defence), cell in self.cells.items():
             gain, auc = cell.gain, "" if cell.auc is None else f"{cell.auc:.3f}"
-            cut = "" if kind == NO_ATTACK or defence == NONE else f"{self.cut(kind, defence):.0%}"
+            share = float("nan") if kind == NO_ATTACK or defence == NONE else self.cut(kind, defence)
+            cut = "" if math.isnan(share) else f"{share:.0%}"
             lines.append(
                 f"| {kind} | {defence} | {cell.hit_rate.mean:.2%} | {gain.mean * 100:+.2f} "
                 f"[{gain.low * 100:+.2f}, {gain.high * 100:+.2f}] | {cut} | {cell.quality.mean:.4f} "

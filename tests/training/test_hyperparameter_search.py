@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from xcat_rec.training.arguments import XCatTrainingArguments
+from xcat_rec.training.studies import open_study, trial_table
 from xcat_rec.training.trainer import XCatTrainer
 
 from ..tiny_shop import QUICK
@@ -70,3 +71,10 @@ def test_the_search_goes_by_the_metric_that_decides(tmp_path):
     assert set(best.hyperparameters) == {"learning_rate", "weight_decay", "new_category_weight"}
     with pytest.raises(ValueError, match="compute_objective is given without direction"):
         trainer.hyperparameter_search(compute_objective=lambda metrics: metrics["eval_loss"], backend="optuna")
+
+
+def test_the_epoch_of_a_quick_trial_is_counted(tmp_path):
+    trainer = searching(tmp_path, num_train_epochs=1, quick=True)
+    trainer.hyperparameter_search(n_trials=1, backend="optuna", study=tmp_path / "study.db")
+    study = open_study(tmp_path / "study.db", "maximize")
+    assert [trial["epochs"] for trial in trial_table(study)] == [1]

@@ -45,6 +45,7 @@ def test_the_call_and_the_command_agree(
     plain = json.loads(json.dumps(found.to_dict()))
     assert json.loads((tmp_path / "one" / "attack.json").read_text()) == plain
     assert (tmp_path / "one" / "table.md").read_text() == found.table()
+    assert "nan" not in found.table()
     command = [
         "attack", str(checkpoint), str(data), "--output", str(tmp_path / "two"), "--kind", "bandwagon,prompt",
         "--share", "0.2", "--defend", "detect", "--promote", ",".join(TARGETS), "--epochs", "0", "--json",
@@ -140,7 +141,7 @@ def test_bad_arguments_are_refused_before_any_work(
         (["--defend", "walls"], ["--defend", "'walls'", "detect"]),
         (["--share", "2"], ["--share", "at most 1"]),
         (["--epochs", "-1"], ["--epochs", "0 or more"]),
-        (["--promote", "nothing"], ["'nothing'", "not an item"]),
+        (["--promote", "nothing"], ["--promote has 'nothing'", "not an item"]),
     ):
         refused([*command, *given], capsys, words)
     (tmp_path / "notes.txt").write_text("mine")

@@ -30,13 +30,18 @@ _PARTS = (
     r"\s*(?:(?P<half>[ap])\.?m\.?)?\s*(?:z|utc|gmt)?\s*(?P<zone>[+-]\d\d(?::?\d\d)?)?\s*(?:z|utc|gmt)?(?:\[.*\])?)?$"
 )
 _CHINESE = {
-    r" ?(?:星期|周)[一二三四五六日天] ?": " ",
+    r" ?[(（]?(?:星期|周)[一二三四五六日天][)）]? ?": " ",
     r"^(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]?": "$1-$2-$3 ",
-    r"(\d{1,2}) ?[时點点] ?(\d\d) ?分(?: ?(\d\d) ?秒)?": "$1:$2:$3",
-    rf"上午 ?({_CLOCK}):?$": "$1 am",
-    rf"(?:下午|晚上) ?({_CLOCK}):?$": "$1 pm",
+    r"(\d{1,2}) ?[时時點点] ?(\d{1,2}) ?分 ?(\d{1,2}) ?秒": "$1:〇$2:〇$3",
+    r"(\d{1,2}) ?[时時點点] ?(\d{1,2}) ?分": "$1:〇$2",
+    r"(\d{1,2}) ?[时時點点]$": "$1:00",
+    r":〇(\d\d)": ":$1",
+    r":〇": ":0",
+    rf"(?:上午|早上|凌晨) ?({_CLOCK})$": "$1 am",
+    rf"(?:下午|晚上) ?({_CLOCK})$": "$1 pm",
+    r"中午 ?(1[12]:[^ ]*)$": "$1",
 }
-"""Chinese dates and times of day, and what they become."""
+"""Chinese dates and times of day, and what they become. 〇 stands before a number until it has two digits."""
 SHORT_DATE = r"^\s*(\d{1,2}\s?[-/.]\s?\d{1,2}\s?[-/.]\s?(?:\d{4}|\d\d))(?:$|[^\d])"
 """A date whose first number is not a four-digit year: it can be read in several orders."""
 _PLAIN_SHORT = r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})((?: \d{1,2}:\d\d(?::\d\d)?)?)$"
@@ -194,7 +199,7 @@ def free_moment(order: str | None) -> pl.Expr:
     """
     text = pl.col("text").str.replace_all(r"[\s\x{A0}\x{202F}]+", " ").str.strip_chars()
     for pattern, plain in _CHINESE.items():
-        text = text.str.replace(pattern, plain)
+        text = text.str.replace_all(pattern, plain)
     text = text.str.replace_all("  ", " ", literal=True).str.strip_chars()
     text = text.str.replace(rf"(?i)^{_DAYS}\.?,? +", "")
     # Tue Dec 01 07:45:00 UTC 2009, the format of C and Java.
