@@ -14,8 +14,8 @@ _SIGNED = re.compile(r"(?<![\w@$!|€+])(?=[\w@$!|€+]*[a-z])(?=[\w@$!|€+]*[0
 _SEPARATOR = r"[.*_~|·•+^\-/\\,:;'\"\u3000-\u3003\uff5e]"
 _SPREAD = re.compile(rf"(?<![^\W_])[^\W_{HAN}]({_SEPARATOR}|\s)[^\W_{HAN}](?![^\W_])(?:\1[^\W_{HAN}](?![^\W_]))+")
 """Single letters with the same sign between: w i n e, w.i.n.e."""
-_BROKEN = re.compile(rf"[^\W\d_{HAN}]+(?:[.*_~|·•+^\-][^\W\d_{HAN}]+)+")
-"""Parts of a word with a sign between: vod*ka, wh-isky."""
+_BROKEN = re.compile(rf"(?<![^\W\d_{HAN}])[^\W\d_{HAN}]+(?:[.*_~|·•+^\-][^\W\d_{HAN}]+)+")
+"""Parts of a word with a sign between: vod*ka, wh-isky. It begins at the start of a word, so its time is linear."""
 _HAN_SPREAD = re.compile(
     rf"[{HAN}a-z](?:[^\w\s，。、；：！？,;:!?()（）《》“”'&%$@#=]{{1,3}}[{HAN}a-z](?![a-z]))+|[{HAN}](?:\s[{HAN}](?![{HAN}])){{2,}}"
 )
