@@ -17,6 +17,7 @@ from ..tokenization.digests import catalogue_digest
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import quiet_transformers
 from .check import check_checkpoint
+from .indices import check_indices
 from .json_files import COPY_AGAIN, read_json
 
 
@@ -33,7 +34,7 @@ def load_model(
 
     Raises:
         OSError: If a file is missing.
-        ValueError: As `check_checkpoint`, or if it was saved as another class than `model_class`.
+        ValueError: As `check_checkpoint` and `check_indices`, or if it was saved as another class than `model_class`.
     """
     check_checkpoint(folder, name)
     saved = set(read_json(folder, "config.json", name).get("architectures") or ())
@@ -48,6 +49,7 @@ def load_model(
         model: XCatForNextItem = model_class.from_pretrained(
             folder, **{"dtype": torch.float32, **kwargs, "use_safetensors": True}
         )
+    check_indices(model, name)
     return model
 
 

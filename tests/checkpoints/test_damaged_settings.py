@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from xcat_rec.checkpoints.processor_settings import check_processor_settings
 from xcat_rec.ranking.recommender import XCatRecommender
@@ -60,3 +61,16 @@ def test_types_of_a_processor(values: dict[str, Any], words: str) -> None:
     check_processor_settings({}, "it")
     with pytest.raises(ValueError, match=f"^it: {words}.*; copy the checkpoint again"):
         check_processor_settings(values, "it")
+
+
+@pytest.mark.parametrize("value", [-1, 10_000])
+@pytest.mark.parametrize("key", ["model.items.text_index", "model.neighbors.rows", "model.asks.words"])
+def test_indices_of_weights(key: str, value: int, whole: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(whole, tmp_path / "copied")
+    weights = load_file(folder / "model.safetensors")
+    weights[key].view(-1)[0] = value * 100
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(
+        ValueError, match=rf"copied: its weights are damaged: {key} has the index {value * 100} of \d+"
+    ):
+        XCatRecommender.from_pretrained(folder)
