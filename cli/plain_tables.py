@@ -57,7 +57,7 @@ class PlainTable:
         """
         headings = [column.heading for column in self.columns]
         rows = [row if isinstance(row, str) else [one_line(cell) for cell in row] for row in self.rows]
-        if any(headings):
+        if any(headings) and rows:
             rows.insert(0, headings)
         cells = [row for row in rows if not isinstance(row, str)]
         widths = [max((cell_len(row[place]) for row in cells), default=0) for place in range(len(headings))]

@@ -222,7 +222,7 @@ def _show_targets(
         _show_json(found, users)
         return
     for place, listed in enumerate(found):
-        popular = "Popular values" if listed.basis == "popular" else "Recommendations"
+        popular = "Popular values" if listed.basis == "popular" else "Recommendations" if listed else "No values"
         owner = f" for {users[place]}" if users is not None else ""
         results.print(
             target_table(listed, f"{popular} of {listed.target}{owner}", reasons), "", highlight=False, sep="\n"

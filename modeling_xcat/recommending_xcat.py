@@ -21,6 +21,7 @@ from .popular_xcat import popular_rows
 from .ranked_xcat import Ranked, Reordering, ranked_items, with_pinned
 from .ranking_xcat import CODES_FROM, ItemIndex
 from .recent_events_xcat import RecentEvents
+from .unknown_users_xcat import why_unknown
 
 REASONS = 3
 """Maximum reasons per recommendation."""
@@ -140,10 +141,7 @@ class Recommendations(list[Recommendation]):
     @property
     def notes(self) -> list[str]:
         """Notes for a reader of the list, one sentence each."""
-        notes = []
-        named = "the history is empty" if self.profile else "without a profile, the same for everybody"
-        if self.events:
-            named = f"none of the {self.events} events has an item of the catalogue"
+        notes, named = [], why_unknown(self.events, self.profile)
         if self.basis == "popular":
             varied = " of each category" if any(item.category for item in self) else ""
             notes.append(f"popular items{varied}: {named}")

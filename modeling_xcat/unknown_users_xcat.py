@@ -8,6 +8,22 @@ OnUnknown = Literal["popular", "skip", "error"]
 """Result for a user without an item of the catalogue: popular items, an empty list, or an error."""
 
 
+def why_unknown(events: int, profile: bool = True) -> str:
+    """Why a list does not go by known items of the history.
+
+    Args:
+        events: Events of the history; none of them has an item of the catalogue.
+        profile: Whether the history was to be read.
+
+    Example:
+        >>> why_unknown(2)
+        'none of the 2 events has an item of the catalogue'
+    """
+    if events:
+        return f"none of the {events} events has an item of the catalogue"
+    return "the history is empty" if profile else "without a profile, the same for everybody"
+
+
 def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
     """Refuse an invalid choice, and users without a known item if the choice is "error".
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .requests import Requests, one_history, read_requests
 from .rerank import Reranker
 from .snapshots import Snapshots, of_one_state
+from .target_notes import basis_note, probability_note, shortage_note
 from .target_shares import group_shares, target_head
 
 EXAMPLES = 3
@@ -248,10 +249,11 @@ class TargetRecommender(Snapshots):
         for user, basis in enumerate(bases):
             if user not in found:
                 found[user] = self._popular_groups(groups, k, filters) if basis == "popular" else _empty(groups)
+            found[user].basis, found[user].unknown_items = basis, int(unknown[user])
+            of_basis = basis_note(target, basis, len(requests.histories[user]), int(unknown[user]), profile)
+            notes = of_basis, *self._notes(found[user], len(groups), k, filters), *asked.notes(user, [])
+            found[user].notes = [note for note in notes if note]
             found[user].basis = basis if found[user] else "none"
-            found[user].unknown_items = int(unknown[user])
-            of_query = asked.notes(user, [])
-            found[user].notes = self._notes(found[user], len(requests.histories[user]), k, filters, of_query)
         return [found[user] for user in range(len(bases))]
 
     def _item_scores(
@@ -335,30 +337,15 @@ class TargetRecommender(Snapshots):
         ]
         return TargetRecommendations(listed, groups.column)
 
-    def _notes(
-        self, found: TargetRecommendations, events: int, k: int, filters: Filters, of_query: Sequence[str]
-    ) -> list[str]:
-        """Notes for a reader of one list."""
-        notes = []
-        if found.basis == "popular":
-            notes.append(f"popular values of {found.target}: no event has an item of the catalogue")
-        elif found.unknown_items:
-            notes.append(f"{found.unknown_items} of {events} events have items that are not in the catalogue")
-        if len(found) < k:
-            left = f", and {len(found.left_out):,} of the history are left out" if found.left_out else ""
-            remedy = " or give exclude_seen=False" if found.left_out else ""
-            notes.append(
-                f"number of values of {found.target} is {len(found):,} instead of {k:,}: no item of another value may "
-                f"be recommended{left}; give a smaller k, loosen the filters{remedy}"
-            )
-        if found.basis in ("history", "texts") and not self.ranker.model.model.has_probabilities(filters.exclude_seen):
-            notes.append(
-                "probabilities are too close to 0 and 1, and only their order holds: the model has no re-ranker for "
-                f"{'discovery' if filters.exclude_seen else 'next items'}, and the item-to-item weight was chosen for "
-                "the order alone; a fit with tune_lists=True and tune_second_stage=True fits a re-ranker, and uses it "
-                "if it pays"
-            )
-        return [*notes, *of_query]
+    def _notes(self, found: TargetRecommendations, values: int, k: int, filters: Filters) -> Iterator[str | None]:
+        """Notes on the length and on the probabilities of one list; None for none."""
+        if found.basis == "none":
+            return
+        left_out, popular = len(found.left_out), found.basis == "popular"
+        yield shortage_note(found.target, len(found), left_out, values, k, filters, popular)
+        by_model = found and found.basis in ("history", "texts")
+        if by_model and not self.ranker.model.model.has_probabilities(filters.exclude_seen):
+            yield probability_note("discovery" if filters.exclude_seen else "next items")
 
     def reranked(self, scores: torch.Tensor, histories: Sequence[Sequence[int]]) -> torch.Tensor:
         """Scores in the order of the recommender's rules."""

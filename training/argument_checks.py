@@ -10,7 +10,7 @@ from ..evaluation.more_metrics import metric_names
 from ..evaluation.purposes import DISCOVER, DISCOVER_SLICES
 from ..evaluation.recommendation_ranking.ranking_metrics import COVERAGE
 from ..evaluation.slices import SLICE_NAMES
-from ..modeling_xcat.arguments_xcat import finite_number
+from ..modeling_xcat.arguments_xcat import finite_number, listed
 from ..modeling_xcat.limits_xcat import MOST_LOGIT_ADJUSTMENT
 from ..tokenization.text.precision import check_precision
 
@@ -42,6 +42,24 @@ def check_refused(args: Any) -> None:
     metric = args.metric_for_best_model or ""
     if metric.endswith("loss") and args.greater_is_better:
         raise ValueError(f"greater_is_better is True, but a lower {metric} is better; leave it out")
+
+
+def target_columns(given: Any) -> list[str]:
+    """Columns of `target_heads`: a list of names, or a text with commas between them.
+
+    Args:
+        given: The columns.
+
+    Raises:
+        ValueError: If it is neither a text nor a list.
+
+    Example:
+        >>> target_columns("category, brand")
+        ['category', 'brand']
+    """
+    if isinstance(given, str):
+        return [name.strip() for name in given.split(",")]
+    return listed("target_heads", given, "columns of the items, such as category")
 
 
 def check_numbers(args: Any) -> None:

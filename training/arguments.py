@@ -14,7 +14,7 @@ from transformers import TrainingArguments
 from ..evaluation.more_metrics import DECIDING_METRIC, metric_names
 from ..modeling_xcat.arguments_xcat import listed, whole_number
 from ..tokenization.text.precision import bf16_speedup, check_precision, use_bf16
-from .argument_checks import check_numbers, check_refused
+from .argument_checks import check_numbers, check_refused, target_columns
 from .data_defaults import depends_on_data, from_data
 from .recipes import QUICK_SHARE
 from .tuning.user_samples import MOST_USERS
@@ -70,7 +70,8 @@ class XCatTrainingArguments(TrainingArguments):
         default=True,
         metadata={
             "help": "Whether the weight of the item-to-item scores is tuned on the validation split, before each "
-            "evaluation in training and at the end. A given neighbor_weight is kept."
+            "evaluation in training and at the end. A given neighbor_weight, discover_neighbor_weight or "
+            "discover_product_weight is kept."
         },
     )
     tune_second_stage: bool = field(
@@ -251,7 +252,7 @@ class XCatTrainingArguments(TrainingArguments):
         cutoffs = listed("metric_ks", [given] if isinstance(given, Real) else given, "cut-offs, such as 10")
         self.metric_ks = [whole_number("metric_ks", k, least=-1) for k in cutoffs]
         if self.target_heads is not None:
-            self.target_heads = listed("target_heads", self.target_heads, "columns of the items, such as category")
+            self.target_heads = target_columns(self.target_heads)
         metric_names(self.metrics)
         check_numbers(self)
         check_refused(self)

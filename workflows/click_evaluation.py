@@ -88,9 +88,10 @@ def label_notes(data: ClickData, part: str) -> list[str]:
     if not count:
         return list(data.notes)
     if data.sampler is None:
-        why = f"the catalogue lacks them, or fewer than min_history={data.clicks.min_history} events are earlier"
+        least = data.clicks.min_history
+        why = f"the catalogue lacks them, or fewer events are earlier than min_history, which is {least}"
     else:
-        why = f"fewer than eval_negatives={data.clicks.eval_negatives} items can be {data.kind} negatives of them"
+        why = f"fewer than {data.clicks.eval_negatives} items (eval_negatives) can be {data.kind} negatives of them"
     without = f", and {counted(users, 'user')} without other ones" if users else ""
     return [*data.notes, f"left out of {part}: {counted(count, 'labelled item')}{without}; {why}"]
 

@@ -15,7 +15,8 @@ from ..training.preparation.from_base import prepare_from_base
 from ..training.preparation.options import PreparationOptions, PreparedTraining
 from ..training.preparation.prepare import prepare_training
 from ..training.tasks.task import Task
-from ..training.tuning.target_heads import check_target_heads
+from ..training.trainer_checks import check_heads_of_task
+from ..training.tuning.target_heads import check_target_heads, check_validation
 from .fit_request import FitRequest
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def prepare_fit(
     def split(*given: Any, **named: Any) -> SplitData:
         data = task.split(*given, **named)
         check_fairness(arguments, data.vocabulary)  # before texts are encoded
-        check_target_heads(data.vocabulary, arguments.target_heads or ())
+        check_heads_of_task(arguments, task)
+        for groups in check_target_heads(data.vocabulary, arguments.target_heads or ()):
+            check_validation(task.ranked_rows(data.validation), groups)
         return data
 
     if request.base is None:

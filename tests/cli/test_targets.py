@@ -60,6 +60,15 @@ def test_a_table_has_names_probabilities_and_reasons(folder: Path, capsys: pytes
     assert shown.count("such as ") == 3
 
 
+def test_an_empty_list_has_a_note_and_no_headings(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["recommend", str(folder / "model"), "--target", "brand", "--history", "item-03,item-10,item-02"])
+    shown = capsys.readouterr()
+    assert shown.out.strip() == "No values of brand"
+    told = " ".join(shown.err.split())
+    assert told == "note: no other value of brand: the history has all 3; add --include-seen to list them"
+
+
 def test_users_of_a_table_have_one_list_each(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = [
         "recommend",

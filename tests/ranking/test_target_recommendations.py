@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from typing import Any
 
 import polars as pl
 import pytest
@@ -64,8 +65,7 @@ def test_by_default_brands_of_the_history_are_left_out() -> None:
     others = [float(shares[codes == names.index(name)].sum()) for name in found.left_out]
     assert min(others) > 0 and found[0].probability + sum(others) == pytest.approx(1, abs=1e-5), "others have the rest"
     assert found.notes[:1] == [
-        "number of values of brand is 1 instead of 5: no item of another value may be recommended, and 2 of the "
-        "history are left out; give a smaller k, loosen the filters or give exclude_seen=False"
+        "only 1 value of brand: the history has 2 of its 3; give exclude_seen=False to list them"
     ]
 
 
@@ -74,7 +74,8 @@ def test_probabilities_of_scores_that_only_order_items_are_noted(monkeypatch: py
     assert config.neighbor_weight > 0 and not config.candidate_attention, "no re-ranker is fitted to the weight"
     found = [recommender().recommend_targets(HISTORY, "brand", 1, filters=filters) for filters in (None, keep)]
     for purpose, one in zip(("discovery", "next items"), found, strict=True):
-        assert f"only their order holds: the model has no re-ranker for {purpose}, and the item" in one.notes[-1]
+        assert f"only their order holds: the model uses no re-ranker for {purpose}, and the item" in one.notes[-1]
+        assert "tune_" not in one.notes[-1], "these are on by default"
     monkeypatch.setattr(config, "discover_neighbor_weight", 0.0)
     assert not recommender().recommend_targets(HISTORY, "brand", 1).notes
     assert recommender().recommend_targets(HISTORY, "brand", 1, filters=keep).notes == found[1].notes
@@ -121,8 +122,11 @@ def test_many_users_get_the_lists_of_each_and_new_customers_the_popular_values()
     assert "popular values of brand" in lists[1].notes[0]
     assert lists[2].unknown_items == 1
     assert "1 of 2 events have items that are not in the catalogue" in lists[2].notes
-    skipped = recommender().recommend_targets([], "brand", on_unknown="skip")
-    assert (list(skipped), skipped.basis) == ([], "none")
+    for history in ([], ["kite"]):
+        skipped = recommender().recommend_targets(history, "brand", on_unknown="skip")
+        of_items = recommender().recommend(history, on_unknown="skip").notes
+        assert (list(skipped), skipped.basis) == ([], "none")
+        assert skipped.notes == [note.replace("popular items", "popular values") for note in of_items] != []
     with pytest.raises(ValueError, match="1 of 1 users have no item of the catalogue"):
         recommender().recommend_targets([], "brand", on_unknown="error")
 
@@ -134,6 +138,27 @@ def test_filters_and_rules_apply_to_the_summed_items() -> None:
     ruled = XCatRecommender(recommender().model, recommender().processor, [MaxPerCategory(1)])
     values = [one.recommend_targets(HISTORY, "category", 4, filters=Filters(False)) for one in (ruled, recommender())]
     assert values[0][0].probability < values[1][0].probability, "one item per category has the highest scores"
+
+
+def test_notes_on_short_lists_name_their_cause() -> None:
+    def notes(history: list[str], k: int = 10, **filters: Any) -> list[str]:
+        found = recommender().recommend_targets(history, "brand", k, filters=Filters(**filters))
+        return [note for note in found.notes if " of brand: " in note and "popular" not in note]
+
+    assert notes(HISTORY, exclude_seen=False) == [], "all values are listed"
+    assert notes(HISTORY, 1) == notes([]) == []
+    every = [*HISTORY, "item-02"]
+    assert len(recommender().recommend_targets(every, "brand")) == 0
+    told = "no other value of brand: the history has all 3; give exclude_seen=False to list them"
+    assert notes(every) == recommender().recommend_targets(every, "brand").notes == [told]
+    only = {"only_items": ["item-10"], "exclude_seen": False}
+    lacking = "only 1 value of brand: the other 2 have no item {}that may be recommended; loosen the filters"
+    assert notes(HISTORY, **only) == [lacking.format("")]
+    assert notes([], **only) == [lacking.format("with training events ")]
+    assert notes(HISTORY, only_items=["item-03"]) == [
+        "no value of brand: the history has 2 of its 3, and the other one has no item that may be recommended; loosen "
+        "the filters or give exclude_seen=False to list them"
+    ]
 
 
 def test_unknown_columns_and_strings_are_refused() -> None:

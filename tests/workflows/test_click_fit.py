@@ -12,10 +12,14 @@ import polars as pl
 import pytest
 
 import xcat_rec
+from xcat_rec.cli.argument_options import with_options
 from xcat_rec.modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from xcat_rec.modeling_xcat.modeling_xcat import XCatForNextItem
 from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.tokenization.sequences.click_options import ClickOptions
+from xcat_rec.tokenization.sequences.click_rows import split_clicks
 from xcat_rec.training.tasks import ClickTask
+from xcat_rec.workflows.click_evaluation import label_notes
 
 from ..cli.commands import refused, run
 from ..tiny_shop import QUICK, SMALL, events_table, items_table, save_text_encoder, write_shop
@@ -113,7 +117,7 @@ def test_evaluations_know_the_task_of_the_checkpoint(
     found = xcat_rec.evaluate(fitted.output, data)
     assert found.report.metrics == fitted.metrics and set(found.baselines) == FLOORS
     assert found.report.kind == "category" and [note[:21] for note in found.notes] == ["left out of test: 3 l"]
-    assert found.notes[0].endswith("other ones; fewer than eval_negatives=2 items can be category negatives of them")
+    assert found.notes[0].endswith("other ones; fewer than 2 items (eval_negatives) can be category negatives of them")
     assert "| XCat |" in repr(found) and repr(found).endswith(f"note: {found.notes[0]}")
     other = xcat_rec.evaluate(fitted.output, data, negatives="uniform", eval_negatives=1, part="validation")
     assert other.report.kind == "uniform" and other.report.num_rows == 2 * other.report.num_positives
@@ -177,6 +181,14 @@ def test_the_command_trains_the_same_model(
     refused([*command[:6], *page], capsys, ["--report is a page of ranked lists", "--next-item-weight is 0"])
     adapter = ["--overwrite", "--base", str(fitted.output), "--peft", "lora"]
     refused([*command[:6], *adapter], capsys, ["--peft is 'lora'", "no head for ClickTask"])
+
+
+def test_a_note_on_left_out_items_names_no_option_of_another_command() -> None:
+    data = split_clicks(impressions(), clicks=ClickOptions(min_history=9))
+    (note,) = label_notes(data, "test")
+    assert note.endswith("; the catalogue lacks them, or fewer events are earlier than min_history, which is 9")
+    assert with_options(note, "evaluate") == note
+    assert with_options(note, "fit").endswith("earlier than --min-history, which is 9")
 
 
 def test_items_that_are_added_later_can_be_shown(fitted: xcat_rec.FitResult, tmp_path: Path) -> None:

@@ -122,6 +122,16 @@ def test_heads_need_columns_of_the_items_and_a_whole_model(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("task", ["next-item", "click"])
+def test_too_few_validation_users_are_refused_before_texts_are_encoded(task: str, tmp_path: Path) -> None:
+    (tmp_path / "encoder").mkdir()
+    given: dict[str, Any] = {**SMALL, **QUICK, "text_encoder": str(tmp_path / "encoder"), "target_heads": "brand"}
+    options = {"negatives": "popularity"} if task == "click" else {}
+    with pytest.raises(ValueError, match="target_heads is 'brand': 20 users of the validation split have a target"):
+        xcat_rec.fit(shop(20), tmp_path / "few", task=task, **given, **options)
+    assert [place.name for place in tmp_path.iterdir()] == ["encoder"], "whose files nobody has missed"
+
+
 @QUIET_PEFT
 def test_an_adapter_keeps_the_heads_of_its_base(fitted: xcat_rec.FitResult, tmp_path: Path) -> None:
     xcat_rec.fit(shop(), tmp_path / "lora", base=fitted.output, peft="lora", card=None, **{**QUICK, "max_steps": 1})

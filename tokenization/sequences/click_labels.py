@@ -108,7 +108,7 @@ def empty_clicks(events: pl.DataFrame, column: str, options: ClickOptions) -> li
         return []
     return [
         f"events, column {column}: all {events.height:,} values are empty, so negatives are sampled "
-        f"({options.negatives}); write 1 for impressions with a click and 0 for those without, or give "
+        f"({options.negatives}); write 1 for impressions with a click and 0 for those without, or use "
         "labels='events' if there are no impressions"
     ]
 

@@ -148,7 +148,7 @@ def split_clicks(
         raise ValueError("cold_items works with sampled negatives only; give 0, or labels='events'")
     if clicks.negatives != UNIFORM:
         logger.warning(
-            "negatives=%r has no effect, because the table has the labels; give labels='events' to draw negatives",
+            "negatives=%r has no effect, because the table has the labels; use labels='events' to draw negatives",
             clicks.negatives,
         )
     with stage("labelling impressions"):

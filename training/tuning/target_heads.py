@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +24,8 @@ from ...tokenization.item_groups import ItemGroups, read_groups
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
+from ..argument_checks import target_columns
+from ..row_datasets import as_dataset
 from .head_training import EVENTS, QUICK_EVENTS, linear_head, next_groups, train_head, training_states
 from .held_out import rerankers_off
 from .reranker import SecondStageGain, mean_gain
@@ -95,7 +97,8 @@ def check_validation(rows: Dataset | None, groups: ItemGroups) -> None:
     Raises:
         ValueError: If fewer than `LEAST_USERS` users have a target item with a group.
     """
-    wanted = [] if rows is None else groups.of_histories(rows.with_format(None)["targets"])
+    given = rows is not None and "targets" in rows.column_names
+    wanted = groups.of_histories(rows.with_format(None)["targets"]) if given else []
     users = sum(map(bool, map(len, wanted)))
     if users < LEAST_USERS:
         raise ValueError(
@@ -109,15 +112,17 @@ def check_validation(rows: Dataset | None, groups: ItemGroups) -> None:
 def fit_target_heads(
     model: XCatForNextItem,
     processor: XCatProcessor,
-    train: Dataset,
-    validation: Dataset,
-    columns: Sequence[str],
+    train: Dataset | Iterable[Mapping[str, Any]],
+    validation: Dataset | Iterable[Mapping[str, Any]],
+    columns: str | Sequence[str],
     *,
     ranker: Ranker | None = None,
     seed: int = 0,
     quick: bool = False,
 ) -> list[FittedHead]:
     """Fit a linear head per column, choose its weights beside summed items, and place all in the model.
+
+    The model is changed in place; its `save_pretrained` and that of the processor write a checkpoint.
 
     A head is trained with the cross-entropy of the next event's groups over the states of the model, which stay as
     they are. Validation chooses the epoch and, for each purpose, the weight with the best NDCG@10 of groups; it is 0
@@ -126,9 +131,9 @@ def fit_target_heads(
     Args:
         model: A trained model; it gets `target_heads` in place of earlier heads.
         processor: Its processor.
-        train: Training sequences or windows, with interests if the model reads them.
-        validation: Rows with `items` and `targets`; at most `MOST_USERS` users are ranked.
-        columns: Columns of the items.
+        train: Training sequences or windows, with interests if the model reads them; a `Dataset` or a list of rows.
+        validation: Rows with `items` and `targets`, likewise; at most `MOST_USERS` users are ranked.
+        columns: Columns of the items; also a text with commas between them, as `target_heads` of `fit`.
         ranker: Ranker of items for validation; None for the model without the re-rankers fitted on these users.
         seed: Seed of initial weights and batches.
         quick: Whether to use fewer training events per row.
@@ -137,6 +142,7 @@ def fit_target_heads(
         The heads, in the order of the columns.
 
     Raises:
+        TypeError: If `train` or `validation` has no rows of mappings.
         ValueError: If a column cannot have a head, validation has too few users, no training event has a group, or the
             model has states of last events only (behavior_encoder "bidirectional").
 
@@ -144,7 +150,8 @@ def fit_target_heads(
         fit_target_heads(recommender.model, recommender.processor, train, validation, ["category"])[0].weights
     """
     check_states(model)
-    targets, training = check_target_heads(processor.catalogue, columns), model.training
+    train, validation = as_dataset(train, "train"), as_dataset(validation, "validation")
+    targets, training = check_target_heads(processor.catalogue, target_columns(columns)), model.training
     for groups in targets:
         check_validation(validation, groups)
     recommender = XCatRecommender(model, processor)  # in evaluation mode

@@ -164,6 +164,22 @@ def test_fitted_heads_are_placed_in_the_model_with_their_groups_and_weights() ->
     assert found[1].states == every > found[0].states, "each item has a brand, and one has no category"
 
 
+def test_rows_may_be_lists_and_columns_a_text() -> None:
+    own, found, splits = fitted()
+    model, kept = own.model, {name: value.clone() for name, value in own.model.state_dict().items()}
+    again = fit_target_heads(
+        model, own.processor, list(splits["train"]), list(splits["validation"]), "category, brand"
+    )
+    assert [(one.column, one.epochs, one.weights) for one in again] == [
+        (one.column, one.epochs, one.weights) for one in found
+    ]
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in kept.items())
+    with pytest.raises(TypeError, match="validation is a str; give a datasets"):
+        fit_target_heads(model, own.processor, splits["train"], "rows", "brand")
+    with pytest.raises(ValueError, match="0 users of the validation split"):
+        fit_target_heads(model, own.processor, splits["train"], splits["train"], "brand")
+
+
 def test_the_gains_are_those_of_sums_and_heads_without_the_rerankers() -> None:
     own, found, splits = fitted()
     groups = read_groups(own.processor.catalogue, "category")
@@ -226,4 +242,5 @@ def test_heads_that_cannot_be_fitted_are_refused_before_the_training(tmp_path: P
             task="click",
         )  # fmt: skip
     with pytest.raises(ValueError, match="target_heads is a list of columns of the items"):
-        trainer_of(start(), tmp_path, target_heads="brand")
+        trainer_of(start(), tmp_path, target_heads=5)
+    assert trainer_of(start(), tmp_path, target_heads="brand,category").args.target_heads == ["brand", "category"]
