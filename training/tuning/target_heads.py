@@ -97,8 +97,9 @@ def check_validation(rows: Dataset | None, groups: ItemGroups) -> None:
     Raises:
         ValueError: If fewer than `LEAST_USERS` users have a target item with a group.
     """
-    given = rows is not None and "targets" in rows.column_names
-    wanted = groups.of_histories(rows.with_format(None)["targets"]) if given else []
+    wanted: Sequence[Any] = []
+    if rows is not None and "targets" in rows.column_names:
+        wanted = groups.of_histories(rows.with_format(None)["targets"])
     users = sum(map(bool, map(len, wanted)))
     if users < LEAST_USERS:
         raise ValueError(
