@@ -115,7 +115,7 @@ class FeedbackLog:
             if self.path is not None and not reading:
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             self._file = OpenFile(self.path, lambda: self._opened(reading))
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeError) as error:
             raise OSError(f"feedback {self.path} cannot be opened as a SQLite file: {error}") from error
 
     def _opened(self, reading: bool) -> sqlite3.Connection:

@@ -37,5 +37,5 @@ def stored_events(path: str | os.PathLike[str]) -> pl.DataFrame:
             rows = base.execute(_QUERY).fetchall()
         kinds = (pl.String, pl.String, pl.Int64, pl.String, pl.Float64, pl.String)
         return pl.DataFrame(rows, schema=dict(zip(COLUMNS, kinds, strict=True)), orient="row")
-    except (sqlite3.Error, TypeError, pl.exceptions.PolarsError) as error:
+    except (sqlite3.Error, UnicodeError, TypeError, pl.exceptions.PolarsError) as error:
         raise OSError(f"log {path} cannot be read as a store of xcat serve: {error}; give its SQLite file") from error

@@ -79,7 +79,7 @@ def reading(path: Path | None) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # a damaged schema makes messages that are no text
         raise OSError(f"the store {path} cannot be read: {error}; restore the file from a copy") from error
 
 

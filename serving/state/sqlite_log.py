@@ -74,7 +74,7 @@ class SQLiteLog:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             self._writing_file = OpenFile(self.path, self._connected)
             self._reading_file = OpenFile(self.path, self._connected)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeError) as error:
             raise OSError(f"state {self.path} cannot be opened as a log of sessions: {error}") from error
 
     @property
@@ -180,6 +180,9 @@ class SQLiteLog:
                 new = base.execute(_EVENTS_AFTER, (user, known[-1][0] if known else 0)).fetchall()
                 if len(known) + len(new) != count:  # the user was deleted, or the events have expired
                     known, new = [], base.execute(_EVENTS_AFTER, (user, 0)).fetchall()
+            for number, _, moment, *_ in new:
+                if not isinstance(moment, int):
+                    raise sqlite3.DataError(f"event {number} has a time that is no whole number")
             known = known + [(number, SessionEvent(*values)) for number, *values in new]
             self._known[user] = known
             if len(self._known) > _KNOWN_USERS:

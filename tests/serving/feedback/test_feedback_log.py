@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from xcat_rec.serving.feedback import FeedbackLog, Impression, Reaction, RedisFeedback, open_feedback
+from xcat_rec.serving.feedback.stored_events import stored_events
 
 SHOWN = Impression("i1", "anna", 10, "c1", ("a", "b"), (0.5, 0.25), ("x",), {"k": 2})
 
@@ -106,6 +107,21 @@ def test_rows_that_were_acknowledged_survive_a_kill(tmp_path: Path) -> None:
     writer.wait()
     found = [int(one.id) for one in FeedbackLog(path).impressions()]
     assert found == list(range(len(found))) and len(found) > acknowledged
+
+
+def test_a_damaged_schema_that_is_no_text(tmp_path: Path) -> None:
+    """The message of SQLite has the bytes of the schema, and raised UnicodeDecodeError."""
+    path = tmp_path / "state.db"
+    FeedbackLog(path).close()
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("PRAGMA journal_mode = DELETE").fetchall()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE reactions", b"CREATE TABLE \xd5 actions"))
+    assert path.read_bytes() != content
+    with pytest.raises(OSError, match="cannot be opened as a SQLite file"):
+        FeedbackLog(path, reading=True)
+    with pytest.raises(OSError, match="cannot be read as a store of xcat serve"):
+        stored_events(path)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -285,6 +285,18 @@ def test_another_file_is_refused(content: bytes | None, tmp_path: Path) -> None:
         open_state(f"sqlite:///{tmp_path}/nowhere/state.db")
 
 
+def test_a_time_that_is_a_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    log = SQLiteLog(path)
+    log.append("u", TENT, "1")
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("UPDATE events SET timestamp = 'noon'")
+        base.commit()
+    with pytest.raises(OSError, match=r"state\.db cannot be read: event 1 has a time that is no whole number"):
+        log.read("u")
+    log.close()
+
+
 @pytest.mark.parametrize("table", ["events", "statements"])
 def test_a_damaged_file_is_named(table: str, tmp_path: Path) -> None:
     path = tmp_path / "state.db"
