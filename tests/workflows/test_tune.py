@@ -64,7 +64,7 @@ def test_a_killed_search_continues_with_the_killed_trial_and_never_sees_the_test
         attributes = content.execute(
             "select key from study_user_attributes union select key from trial_user_attributes"
         )
-        assert {key for (key,) in attributes} == {"settings", "repeats"}
+        assert {key for (key,) in attributes} == {"settings", "repeats", "epochs"}
         values = {value for (value,) in content.execute("select value from trial_values")}
         epochs = {value for (value,) in content.execute("select intermediate_value from trial_intermediate_values")}
         assert values <= epochs, "the value of a trial is that of its best epoch on validation"

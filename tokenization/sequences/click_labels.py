@@ -141,7 +141,7 @@ def label_events(events: pl.DataFrame, options: ClickOptions) -> Labels:
                 lacking = f"all {events.height:,} values of the column {CLICKED} are empty"
             raise ValueError(
                 f"events: {lacking}, and no event type of impressions among {kinds}; give shown= "
-                f"with these types, map a column with TableColumns({CLICKED}='NAME'), or use labels='events'"
+                f"with these types, map a column with TableColumns(clicked='NAME'), or use labels='events'"
             )
         types = events["event_type"].unique().sort().to_list()
         taken = options.taken or [name for name in types if name not in shown and not is_negative(name)]
