@@ -50,11 +50,13 @@ def open_study(path: Path, direction: Any, settings: Mapping[str, Any] | None = 
         study = optuna.create_study(
             storage=_storage(path), study_name=STUDY_NAME, direction=direction, load_if_exists=True
         )
-        trials, _ = study.get_trials(deepcopy=False), study.user_attrs
-    if study.direction.name.lower() != direction:
+        trials, made = study.get_trials(deepcopy=False), study.direction.name.lower()
+        if not isinstance(study.user_attrs.get(SETTINGS, {}), Mapping):
+            raise TypeError("its settings are no object")
+    if made != direction:
         raise ValueError(
-            f"study={str(path)!r} was made to {study.direction.name.lower()} its metric, and this search is to "
-            f"{direction}; give another study="
+            f"study={str(path)!r} was made to {made} its metric, and this search is to {direction}; "
+            "give another study="
         )
     _check_settings(study, path, settings)
     for trial in (trial for trial in trials if trial.state == optuna.trial.TrialState.RUNNING):

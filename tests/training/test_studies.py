@@ -87,8 +87,11 @@ def test_other_settings_files_and_directions_are_refused(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     "change",
-    ["UPDATE trials SET state = 'x'", "DROP TABLE studies", "UPDATE study_user_attributes SET value_json = '{'"],
-)
+    [
+        "UPDATE trials SET state = 'x'", "DROP TABLE studies", "UPDATE study_user_attributes SET value_json = '{'",
+        "UPDATE study_user_attributes SET value_json = '5'", "DELETE FROM study_directions",
+    ],
+)  # fmt: skip
 def test_a_damaged_study_is_named(change: str, tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     study = open_study(path, "maximize", {"data": "a"})
