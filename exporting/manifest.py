@@ -77,7 +77,7 @@ class Manifest:
             raise ValueError(f"{file} has format {known!r}, and this version reads {FORMAT}; export again")
         for name, wanted in files.items():
             if not (folder / name).is_file():
-                raise OSError(f"{folder} has no {name}; export again")
+                raise OSError(f"{folder} has no {name}, which its {MANIFEST_FILE} names; export again")
             if file_digest(folder / name) != wanted:
                 raise ValueError(f"{folder / name} is damaged: its SHA-256 is not that of the manifest; export again")
         return manifest

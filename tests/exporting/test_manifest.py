@@ -38,7 +38,7 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"scores\.onnx is damaged: its SHA-256 is not that of the manifest"):
         Manifest.load(tmp_path)
     (tmp_path / "scores.onnx").unlink()
-    with pytest.raises(OSError, match=r"has no scores\.onnx; export again"):
+    with pytest.raises(OSError, match=r"has no scores\.onnx, which its .*\.json names; export again"):
         Manifest.load(tmp_path)
     content = json.loads((tmp_path / "manifest.json").read_text())
     del content["graphs"]
