@@ -93,6 +93,7 @@ def read_header(content: bytes | memoryview, separator: str, *, quoted: bool = T
         text = bytes(content[:end])
         if found is None:
             break
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     rows = csv.reader(
         io.StringIO(text.decode(), newline=""), delimiter=separator,
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,

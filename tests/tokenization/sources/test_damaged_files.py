@@ -57,6 +57,13 @@ def test_a_column_name_of_an_arrow_file_that_is_no_text(tmp_path: Path) -> None:
         read_table(path)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_a_long_column_name(suffix: str, tmp_path: Path) -> None:
+    path, name = tmp_path / f"t.{suffix}", "x" * 200_000
+    path.write_text(f"{name}{',' if suffix == 'csv' else chr(9)}b\n1{',' if suffix == 'csv' else chr(9)}2\n")
+    assert read_table(path).columns == [name, "b"]
+
+
 def test_every_changed_byte_of_the_end_of_a_parquet_file(tmp_path: Path) -> None:
     """Some made polars panic, which is no Exception."""
     path = tmp_path / "t.parquet"
