@@ -86,6 +86,8 @@ if TYPE_CHECKING:
     from .workflows.load import load as load
     from .workflows.model_list import BenchModel as BenchModel
     from .workflows.model_list import list_models as list_models
+    from .workflows.predict_clicks import PredictedClicks as PredictedClicks
+    from .workflows.predict_clicks import predict_clicks as predict_clicks
     from .workflows.prepare import prepare as prepare
     from .workflows.pretrain import pretrain as pretrain
     from .workflows.push import push as push
@@ -123,6 +125,7 @@ _EXPORTS = {
     "PackingCollator": ".training.collators",
     "PopularityConfig": ".modeling_baselines.popularity",
     "PopularityModel": ".modeling_baselines.popularity",
+    "PredictedClicks": ".workflows.predict_clicks",
     "PreparationInputs": ".tokenization.out_of_core.inputs",
     "PreparationOptions": ".training.preparation.options",
     "Ranker": ".evaluation.ranker_evaluation",
@@ -181,6 +184,7 @@ _EXPORTS = {
     "load_shop": ".tokenization.sources",
     "open_state": ".serving.state.urls",
     "pipeline": ".ranking.pipelines",
+    "predict_clicks": ".workflows.predict_clicks",
     "prepare": ".workflows.prepare",
     "pretrain": ".workflows.pretrain",
     "prepare_training": ".training.preparation.prepare",

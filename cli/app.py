@@ -37,6 +37,7 @@ COMMANDS = {
     "catalogue": "Add items to a checkpoint by their texts, without training.",
     "index": "Index a checkpoint's items, and add or delete items.",
     "recommend": "Recommend items to one user or to many.",
+    "predict": "Predict clicks on items that are shown to users.",
     "explain": "Explain why an item is recommended to a user.",
     "chat": "Chat about the catalogue, in English or Chinese.",
     "serve": "Answer requests over HTTP: lists, chats, events, items and users.",

@@ -36,7 +36,7 @@ def explain(
     ] = False,
     context: Annotated[
         list[str] | None,
-        typer.Option(help="Value of a context column for --click, such as price=9.5; may be repeated."),
+        typer.Option(help="Value of a context column for --click: price=9.5, or price= if unknown; may be repeated."),
     ] = None,
     heatmap: Annotated[Path | None, typer.Option(help="SVG file for the heat map, such as why.svg.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
@@ -66,21 +66,21 @@ def explain(
     ids, times = read_timed_history(entries, recommender.vocabulary)
     found = recommender.explain(
         ids, item, query=query, texts=text, timestamps=times, exclude_seen=not include_seen, method=method,
-        words=words, language=language, click=click, context=_context(context),
+        words=words, language=language, click=click, context=context_of(context),
     )  # fmt: skip
     if heatmap is not None:
         found.heat_map(heatmap)
     _show(found, heatmap, json_output)
 
 
-def _context(given: list[str] | None) -> dict[str, str] | None:
-    """Context columns and their values; None if none are given."""
+def context_of(given: list[str] | None) -> dict[str, str | None] | None:
+    """Context columns and their values, None for an empty one; None if none are given."""
     if not given:
         return None
     wrong = next((one for one in given if "=" not in one), None)
     if wrong is not None:
         raise ValueError(f"--context {wrong} has no value; give --context COLUMN=VALUE, such as price=9.5")
-    return dict(one.split("=", 1) for one in given)
+    return {name: value or None for name, value in (one.split("=", 1) for one in given)}
 
 
 def _show(found: Explanation, heatmap: Path | None, json_output: bool) -> None:

@@ -163,7 +163,9 @@ def recommend(
         names = parse_columns(columns) if columns else saved_columns(settings)
         formats = table_formats(settings, time_format, encoding)
         assert users is not None
-        histories = read_histories(users, names, text_columns, item_ids, missing_users=missing_users, **formats)
+        histories = read_histories(
+            users, names, text_columns, item_ids, missing_users=missing_users, event_settings=settings, **formats
+        )
         _say(histories)
         return histories
 

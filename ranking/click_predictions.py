@@ -21,6 +21,7 @@ from ..tokenization.sequences.click_options import saved_clicks
 from ..tokenization.sequences.showings import Row, Showings, read_showings, showing_inputs
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from .requests import Requests, one_history, read_requests
+from .snapshots import Snapshots, of_one_state
 
 if TYPE_CHECKING:  # not imported for recommendations
     from datasets import Dataset
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # not imported for recommendations
 _ROWS_AT_ONCE = 256
 
 
-class ClickPredictions:
+class ClickPredictions(Snapshots):
     """The part of a recommender that predicts clicks, for a model that was trained with `task="click"`.
 
     Attributes:
@@ -52,6 +53,7 @@ class ClickPredictions:
         saved = saved_clicks(self.processor.event_settings)
         return ClickContext() if saved is None else ClickContext.from_dict(saved["context"])
 
+    @of_one_state
     def click_probability(
         self,
         history: Sequence[str],
@@ -90,25 +92,106 @@ class ClickPredictions:
         Example (not run: it needs a checkpoint):
             recommender.click_probability(["B0001"], ["B0002", "B0003"], context={"price": [9.5, 20]})
         """
-        self._check_clicks()
+        self.check_clicks()
         given = {
             "texts": texts, "event_types": event_types, "ratings": ratings, "timestamps": timestamps,
             "event_texts": event_texts,
         }  # fmt: skip
         of_one = {name: None if value is None else [value] for name, value in given.items()}
         requests = read_requests([one_history(history)], **of_one)
-        self._check_texts(requests.texts)
-        rows, _ = self._inputs(requests.of([0]))
-        shown = listed("items", items, "item ids, such as ['B0001']")
-        indices = self._known_rows(shown)
-        dense, categorical = self.click_context.encode(self._context_table(context or {}, len(shown)))
-        count, empty = len(shown), not requests.histories[0]
-        showings = Showings(
-            np.zeros(count, dtype=np.int64), np.full(count, 0 if empty else len(rows[0]["items"])), indices,
-            np.zeros(count, dtype=np.int64), dense, categorical.astype(np.int64),
-        )  # fmt: skip
-        return self._probabilities(rows, showings, "right") if count else np.zeros(0)
+        return self._of_requests(requests, [items], [context or {}], [""])[0]
 
+    @of_one_state
+    def click_probability_many(
+        self,
+        histories: Sequence[Sequence[str]],
+        items: Sequence[Sequence[str]],
+        *,
+        contexts: Sequence[Mapping[str, Any] | None] | None = None,
+        **details: Any,
+    ) -> list[np.ndarray]:
+        """As `click_probability`, for several users at once.
+
+        Args:
+            histories: External item ids of each user, oldest first.
+            items: External ids of the items that are shown to each user.
+            contexts: `context` of each user; None for models without context features.
+            **details: `texts`, `event_types`, `ratings`, `timestamps` and `event_texts`, one entry per user.
+
+        Returns:
+            (items,) float64 probabilities of each user.
+
+        Raises:
+            ValueError: As `click_probability`; or if there is not one entry per user.
+
+        Example (not run: it needs a checkpoint):
+            recommender.click_probability_many([["B0001"], []], [["B0002", "B0003"], ["B0002"]])
+        """
+        self.check_clicks()
+        requests = read_requests(histories, **details)
+        given = {"items": listed("items", items, "lists of item ids, one per history")}
+        if contexts is not None:
+            given["contexts"] = listed("contexts", contexts, "mappings, one per history")
+        for name, entries in given.items():
+            if len(entries) != len(requests):
+                raise ValueError(f"{name} must have one entry per history: {len(requests)}, got {len(entries)}")
+        named = [f" of history {number}" for number in range(len(requests))]
+        own = [one or {} for one in given.get("contexts", [{}] * len(requests))]
+        return self._of_requests(requests, given["items"], own, named)
+
+    def _of_requests(
+        self, requests: Requests, items: Sequence[Any], contexts: Sequence[Mapping[str, Any]], named: Sequence[str]
+    ) -> list[np.ndarray]:
+        """Probabilities of each user; `named` is put behind the names of arguments in messages."""
+        shown = [
+            listed(f"items{of}", own, "item ids, such as ['B0001']") for own, of in zip(items, named, strict=True)
+        ]
+        counts = [len(own) for own in shown]
+        if not sum(counts):
+            return [np.zeros(0) for _ in shown]
+        rows = np.concatenate([self._known_rows(own, of) for own, of in zip(shown, named, strict=True)])
+        tables = [self._context_table(*one) for one in zip(contexts, counts, named, strict=True)]
+        found = self.predict_showings(requests, np.repeat(np.arange(len(shown)), counts), rows, pl.concat(tables))
+        return np.split(found, np.cumsum(counts)[:-1])
+
+    @of_one_state
+    def predict_showings(
+        self, requests: Requests, owners: np.ndarray, items: np.ndarray, context: pl.DataFrame
+    ) -> np.ndarray:
+        """Calibrated probabilities of items that are shown after whole histories.
+
+        Args:
+            requests: The histories.
+            owners: (showings,) number of the history that each showing follows, ascending.
+            items: (showings,) item indices.
+            context: One row per showing, with the columns of `click_context`.
+
+        Returns:
+            (showings,) float64 probabilities.
+
+        Raises:
+            ValueError: If the model predicts no clicks, or there are texts that it does not read.
+        """
+        self.check_clicks()
+        self._check_texts(requests.texts, clicks=True)
+        dense, categorical = self.click_context.encode(context)
+        parts, users = [np.zeros(0)], len(requests)
+        with stage("predicting clicks", users, "users", shown=users > _ROWS_AT_ONCE) as running:
+            for start in range(0, users, _ROWS_AT_ONCE):
+                some = range(start, min(start + _ROWS_AT_ONCE, users))
+                chosen = slice(*np.searchsorted(owners, [some.start, some.stop]).tolist())
+                if (own := owners[chosen] - start).size:
+                    rows, _ = self._inputs(requests.of(some))
+                    ends = [len(row["items"]) * bool(requests.histories[n]) for n, row in zip(some, rows, strict=True)]
+                    showings = Showings(
+                        own, np.array(ends)[own], items[chosen], np.zeros(len(own), dtype=np.int64), dense[chosen],
+                        categorical[chosen].astype(np.int64),
+                    )  # fmt: skip
+                    parts.append(self._probabilities(rows, showings, "right"))
+                running.advance(len(some))
+        return np.concatenate(parts)
+
+    @of_one_state
     def click_probabilities(self, rows: Dataset) -> np.ndarray:
         """(showings,) calibrated probabilities of rows of `split_clicks`, in the order of `as_pairs(rows)`.
 
@@ -118,7 +201,7 @@ class ClickPredictions:
         Raises:
             ValueError: If the model predicts no clicks.
         """
-        self._check_clicks()
+        self.check_clicks()
         parts = [np.zeros(0)]
         with stage("predicting clicks", len(rows), "users", shown=len(rows) > _ROWS_AT_ONCE) as running:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -135,44 +218,50 @@ class ClickPredictions:
         found: np.ndarray = torch.sigmoid(logits.double()).cpu().numpy()
         return found
 
-    def _check_clicks(self) -> None:
+    def check_clicks(self) -> None:
+        """Refuse a model that predicts no clicks.
+
+        Raises:
+            ValueError: If it does not.
+        """
         if not self.predicts_clicks:
             raise ValueError("this model predicts no clicks; train one with task='click'")
 
-    def _known_rows(self, items: Sequence[str]) -> np.ndarray:
+    def _known_rows(self, items: Sequence[str], of: str) -> np.ndarray:
         """Item indices of shown items; refuses items outside the catalogue."""
         indices = self.vocabulary.encode(items)
         unknown = [item for item, row in zip(items, indices, strict=True) if row < NUM_SPECIAL_ROWS]
         if unknown:
             raise ValueError(
-                f"items: {len(unknown)} of {len(items)} are not in the catalogue, for example {unknown[0]!r}; give "
-                "ids of its items, or add the items with xcat catalogue"
+                f"items{of}: {len(unknown)} of {len(items)} are not in the catalogue, for example {unknown[0]!r}; "
+                "give ids of its items, or add the items with xcat catalogue"
             )
         return np.asarray(indices, dtype=np.int64)
 
-    def _context_table(self, context: Mapping[str, Any], count: int) -> pl.DataFrame:
+    def _context_table(self, context: Mapping[str, Any], count: int, of: str) -> pl.DataFrame:
         """One row per shown item with the context columns."""
         wanted = (*self.click_context.dense, *self.click_context.categorical)
         known = ", ".join(wanted) or "none"
         for name in (*context, *wanted):
             if name not in wanted:
-                raise ValueError(f"context has {name!r}, which the model was not trained with; it has {known}")
+                raise ValueError(f"context{of} has {name!r}, which the model was not trained with; it has {known}")
             if name not in context:
                 raise ValueError(
-                    f"context lacks {name!r}, which the model was trained with; give context={{{name!r}: [...]}} with "
-                    "one value per item, None for a missing one"
+                    f"context{of} lacks {name!r}, which the model was trained with; add it to context=, with one "
+                    "value per item, None for a missing one"
                 )
         columns = {}
         for name, values in context.items():
+            where = f"context{of}[{name!r}]"
             one = isinstance(values, str) or not hasattr(values, "__len__")
-            column = [values] * count if one else listed(f"context[{name!r}]", values, "one value per item")
+            column = [values] * count if one else listed(where, values, "one value per item")
             if len(column) != count:
-                raise ValueError(f"context[{name!r}] has {len(column)} values for {count} items; give one per item")
+                raise ValueError(f"{where} has {len(column)} values for {count} items; give one per item")
             numeric = name in self.click_context.dense
-            columns[name] = _column(name, column, numeric)
+            columns[name] = _column(where, name, column, numeric)
         return pl.DataFrame(columns) if columns else pl.DataFrame({"_": [0] * count})
 
-    def _check_texts(self, texts: Any) -> None:
+    def _check_texts(self, texts: Any, clicks: bool = False) -> None:
         raise NotImplementedError("a recommender checks the texts of users")
 
     def _inputs(
@@ -181,7 +270,7 @@ class ClickPredictions:
         raise NotImplementedError("a recommender makes rows of requests")
 
 
-def _column(name: str, values: Sequence[Any], numeric: bool) -> pl.Series:
+def _column(named: str, name: str, values: Sequence[Any], numeric: bool) -> pl.Series:
     """A context column as numbers or texts."""
     if not numeric:
         return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
@@ -189,7 +278,7 @@ def _column(name: str, values: Sequence[Any], numeric: bool) -> pl.Series:
         return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
     except (TypeError, ValueError):
         wrong = next(value for value in values if value is not None and not _is_number(value))
-        raise ValueError(f"context[{name!r}] holds {mask(str(wrong))!r} (masked); give numbers") from None
+        raise ValueError(f"{named} holds {mask(str(wrong))!r} (masked); give numbers") from None
 
 
 def _is_number(value: Any) -> bool:

@@ -15,7 +15,7 @@ from ..tokenization.interests.reader import InterestReader
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .click_predictions import ClickPredictions
 from .requests import Requests, read_requests
-from .snapshots import Snapshots, of_one_state
+from .snapshots import of_one_state
 
 _PER_EVENT = ("items", "event_types", "ratings", "timestamps")
 """Columns of dataset rows with one value per event."""
@@ -33,7 +33,7 @@ class Embeddings(NamedTuple):
     vectors: np.ndarray
 
 
-class UserInputs(ClickPredictions, Snapshots):
+class UserInputs(ClickPredictions):
     """The part of a recommender that reads requests.
 
     Attributes:
@@ -119,9 +119,10 @@ class UserInputs(ClickPredictions, Snapshots):
         windows = rows if pasts is None else [_window(row, last) for row, last in zip(rows, most, strict=True)]
         return rows, self.processor.inputs_of(windows, read, layout="right")
 
-    def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None) -> None:
-        """Refuse texts that would have no effect."""
-        if self._interests is None and not self.model.model.reads_user_texts and any(texts or ()):
+    def _check_texts(self, texts: Sequence[str | Sequence[str] | None] | None, clicks: bool = False) -> None:
+        """Refuse texts that would have no effect: the memory source "user_text" has none on `clicks`."""
+        reads = self._interests is not None or (self.model.model.reads_user_texts and not clicks)
+        if not reads and any(texts or ()):
             raise ValueError(
                 f"texts: {sum(map(bool, texts or ()))} of {len(texts or ())} users have texts, and this model does "
                 "not read texts of users; leave texts= out, or train a model with interests='words'"

@@ -114,6 +114,7 @@ def write_tables(folder: Path, text: str) -> None:
     events().write_parquet(folder / "events.parquet")
     unrated = events().filter(pl.col("rating").is_null())["review_text"].head(4)
     pl.DataFrame({"text": unrated, "label": ["positive", "negative"] * 2}).write_csv(folder / "labelled.csv")
+    events().select("user_id", "item_id", "timestamp").head(9).write_csv(folder / "shown.csv")
     new = items().head(2).with_columns(pl.col("item_id") + "-new")
     new.write_csv(folder / "new-items.csv")
     new.write_parquet(folder / "new-items.parquet")

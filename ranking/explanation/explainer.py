@@ -154,7 +154,7 @@ class _Explainer:
 
     def explain_click(self, requests: Requests, row: int, context: Mapping[str, Any] | None) -> Explanation:
         """Explain the probability of a click on an item, by its index."""
-        self._of._check_clicks()
+        self._of.check_clicks()
         if requests.queries is not None or self._method != LEAVE_ONE_OUT:
             name, remedy = ("query", "leave query out") if requests.queries else ("method", f"give {LEAVE_ONE_OUT!r}")
             raise ValueError(f"{name} has no effect on the probability of a click; {remedy}, or leave click out")

@@ -7,11 +7,13 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...modeling_xcat.arguments_xcat import is_missing, kind_of, whole_number, whole_text
 from ...modeling_xcat.conditions_xcat import EXCLUDING, Condition, conditions_of
@@ -255,6 +257,21 @@ class Session:
         if not using.text_columns:
             details.pop("event_texts", None)
         return using.explain([event.item_id for event in events], item, **details, **options)
+
+    def click_probability(self, items: Sequence[str], *, context: Mapping[str, Any] | None = None) -> np.ndarray:
+        """Calibrated probabilities that the user clicks items that are shown now.
+
+        Args:
+            items: External ids of the shown items.
+            context: As of `XCatRecommender.click_probability`, and so are results and errors.
+        """
+        record, using = self.sessions.log.read(self.user), self.sessions.recommender
+        details = _details(record.events)
+        if not using.text_columns:
+            details.pop("event_texts", None)
+        texts = _stated(record.statements)[1] if using.text_columns else []
+        history = [event.item_id for event in record.events]
+        return using.click_probability(history, items, context=context, texts=texts or None, **details)
 
     def _applies(self, condition: Condition) -> bool:
         """Whether a stated condition is evaluated: not if it excludes a value that no item of a new catalogue has."""

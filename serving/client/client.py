@@ -163,6 +163,28 @@ class XCatClient:
         """
         return self._post("/explain", {"item_id": item_id, **_person(user_id, history), **options})
 
+    def click_probability(
+        self,
+        items: Sequence[str],
+        user_id: str | None = None,
+        *,
+        history: Sequence[str] | None = None,
+        context: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> list[float]:
+        """Probabilities that a user clicks items that are shown, in their order.
+
+        Args:
+            items: Ids of the shown items.
+            user_id: As in `recommend`.
+            history: As in `recommend`.
+            context: Context columns of the model: a value per item, or one value for all.
+            **options: Other fields of `POST /click-probability`: `event_types`, `timestamps`.
+        """
+        path, person = "/click-probability", _person(user_id, history)
+        found = self._post(path, {"items": list(items), "context": dict(context or {}), **person, **options})
+        return understood(path, lambda: [float(one["probability"]) for one in a_list(found["predictions"])])
+
     def similar(self, item_id: str, k: int = 10, *, filters: Sequence[str] = ()) -> RecommendedList:
         """Items that are recommended to somebody whose only event is an item.
 

@@ -52,6 +52,21 @@ class ListsAnswer(BaseModel):
     lists: list[ListAnswer]
 
 
+class ClickAnswer(BaseModel):
+    """A shown item."""
+
+    item_id: str
+    probability: float = Field(description="That the user clicks it.")
+
+
+class ClicksAnswer(BaseModel):
+    """Shown items, in the order of the request."""
+
+    checkpoint: str
+    notes: list[str]
+    predictions: list[ClickAnswer]
+
+
 class EventsAnswer(BaseModel):
     """What became of events."""
 

@@ -175,6 +175,25 @@ class ExplainBody(Body):
     exclude_seen: bool = Field(True, description="False to explain an item of the history.")
 
 
+class ClickBody(Body):
+    """Items that are shown to a user whose events the service has, or after a history."""
+
+    items: list[Id] = Field(..., min_length=1, max_length=10_000, description="Ids of the shown items.")
+    user_id: Id | None = None
+    history: list[Id] | None = Field(None, max_length=10_000, description="Item ids, oldest first.")
+    event_types: list[str] | None = Field(None, max_length=10_000)
+    timestamps: list[Time | None] | None = Field(None, max_length=10_000)
+    context: dict[str, Any] = Field(
+        {}, max_length=1000, description="Context columns of the model: a value per item, or one value for all."
+    )
+
+    model_config = ConfigDict(
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"history": ["1082185", "995242"], "items": ["1023720", "981760"]}]},
+    )
+
+
 class SimilarBody(Body):
     """Items like an item."""
 

@@ -16,13 +16,14 @@ from pyarrow import ArrowException
 from ...checkpoints.fingerprint import model_fingerprint
 from ...ranking.recommender import XCatRecommender
 from ...ranking.sessions import Sessions
+from ...ranking.sessions.session import NO_EVENTS
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS
 from ..feedback import open_feedback
 from ..state import open_state
 from .chats import Chats
 from .errors import InvalidRequestError, UnknownError
 from .events import append_events
-from .lists import Deployment, MadeList, impression_of, make_lists
+from .lists import OF_HISTORY, Deployment, MadeList, impression_of, make_lists
 from .posted_items import check_items
 from .settings import ServeSettings, folder_or_url
 from .shared_folder import SharedFolder
@@ -224,6 +225,32 @@ class Engine:
         except ValueError as error:
             raise InvalidRequestError(str(error)) from error
         return {"checkpoint": now.fingerprint, **found.to_dict()}
+
+    def click_probability(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Predict clicks on items that are shown to a user, or after a history.
+
+        Args:
+            request: Fields of `ClickBody`.
+
+        Raises:
+            InvalidRequestError: If a value cannot be used, or the checkpoint predicts no clicks.
+        """
+        now, user, items, notes = self.current, request["user_id"], request["items"], list[str]()
+        given = {name: value for name in OF_HISTORY if (value := request[name]) is not None}
+        if user is not None and given:
+            raise InvalidRequestError("give user_id, or history with event_types and timestamps, not both")
+        try:
+            if user is not None:
+                session = now.recommender.session(user)
+                found = session.click_probability(items, context=request["context"])
+                notes = [] if session.events else [NO_EVENTS]
+            else:
+                history = given.pop("history", [])
+                found = now.recommender.click_probability(history, items, context=request["context"], **given)
+        except ValueError as error:
+            raise InvalidRequestError(with_fields(str(error))) from error
+        told = [{"item_id": item, "probability": value} for item, value in zip(items, found.tolist(), strict=True)]
+        return {"checkpoint": now.fingerprint, "notes": notes, "predictions": told}
 
     def similar(self, item: str, k: int, filters: list[str]) -> dict[str, Any]:
         """Recommend to somebody whose only event is an item.

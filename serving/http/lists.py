@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ...ranking.sessions.session import CachedUser
     from .watched_index import WatchedIndex
 
-_OF_HISTORY = ("history", "event_types", "timestamps")
+OF_HISTORY = ("history", "event_types", "timestamps")
+"""Fields of a request about a history that is given with it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _read(
     """A request for the recommender, and the arguments that make its list again."""
     using = dict(request)
     user, log, k = using.pop("user_id", None), using.pop("log", True), using.pop("k")
-    given = {name: using.pop(name, None) for name in _OF_HISTORY}
+    given = {name: using.pop(name, None) for name in OF_HISTORY}
     if user is not None and given["history"] is not None:
         raise InvalidRequestError("give user_id or history, not both; post events of the user to /events")
     if user is not None and any(value is not None for value in given.values()):

@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from .answers import (
     ChatAnswer,
     CheckpointAnswer,
+    ClicksAnswer,
     DeletedItemsAnswer,
     DeletedUserAnswer,
     EventsAnswer,
@@ -32,6 +33,7 @@ from .bodies import (
     BatchBody,
     ChatBody,
     CheckpointBody,
+    ClickBody,
     EventOrEvents,
     EventsBody,
     ExplainBody,
@@ -135,6 +137,11 @@ class Routes:
         async def explain(body: ExplainBody, request: Request) -> Response:
             """The events that carry a recommendation, and what its rank would be without them."""
             return _json(await self.compute(request, lambda: engine.explain(body.model_dump())))
+
+        @router.post("/click-probability", response_model=ClicksAnswer, responses=errors())
+        async def click_probability(body: ClickBody, request: Request) -> Response:
+            """Probabilities that a user clicks items that are shown, for a checkpoint that predicts clicks."""
+            return _json(await self.compute(request, lambda: engine.click_probability(body.model_dump())))
 
         @router.post("/similar", response_model=ListAnswer, responses=errors(404))
         async def similar(body: SimilarBody, request: Request) -> Response:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from ..tables.event_roles import is_impression, is_negative
 from ..tables.event_times import exact_time
 from ..tables.table_columns import CLICKED
-from .click_options import AUTO, EVENTS, IMPRESSIONS, RATINGS, ClickOptions
+from .click_options import AUTO, EVENTS, IMPRESSIONS, RATINGS, ClickOptions, saved_clicks
 
 IMPRESSION, RATING = "impression", "rating"
 """Kinds of labels, beside the kinds of negatives."""
@@ -165,6 +166,25 @@ def _shown_types(events: pl.DataFrame, options: ClickOptions) -> list[str]:
         return list(options.shown)
     shown = [name for name in types if is_impression(name)]
     return shown if len(shown) < len(types) else []
+
+
+def types_of_impressions(types: Iterable[str], event_settings: Mapping[str, Any] | None) -> list[str]:
+    """The event types that a model of clicks on impressions leaves out of histories; none for other models.
+
+    Args:
+        types: Event types of a table.
+        event_settings: Event settings of the model.
+
+    Example:
+        >>> saved = {"clicks": {"kind": "impression", "options": {"shown": None}}, "target_event_types": ["click"]}
+        >>> types_of_impressions(["click", "impression", "view"], saved), types_of_impressions(["impression"], {})
+        (['impression'], [])
+    """
+    clicks = saved_clicks(event_settings)
+    if clicks is None or clicks["kind"] != IMPRESSION:
+        return []
+    trained, shown = (event_settings or {}).get("target_event_types") or (), clicks["options"].get("shown") or ()
+    return [name for name in types if name in shown or (is_impression(name) and name not in trained)]
 
 
 def _check_labels(labels: Labels, what: str) -> None:

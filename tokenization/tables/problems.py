@@ -51,6 +51,7 @@ _WORDING = {
     "not_boolean": "{count} rows are neither true nor false",
     "negative_quantity": "{count} rows have a quantity below zero",
     "not_clicked": "{count} rows are impressions without a click",
+    "not_in_history": "{count} rows are impressions",
     "no_title": "{count} rows have no title",
     "partial_split": "{count} rows have no value",
     "control_characters": "{count} rows held control characters",

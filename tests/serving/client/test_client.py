@@ -268,7 +268,7 @@ def test_other_answers_of_all_requests_are_named(answering: Any) -> None:
     for ask in (
         lambda: client.recommend_many([{}]), lambda: client.add_event("a", "b"), lambda: client.chat("hello"),
         lambda: client.add_items([{"item_id": "a"}]), lambda: client.delete_item("a"), lambda: client.similar("a"),
-        lambda: client.query("a"), lambda: client.load_checkpoint("a"),
+        lambda: client.query("a"), lambda: client.click_probability(["a"]), lambda: client.load_checkpoint("a"),
     ):  # fmt: skip
         with pytest.raises(RequestFailedError, match="is not that of a service"):
             ask()

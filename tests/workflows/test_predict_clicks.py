@@ -1,0 +1,195 @@
+"""`predict_clicks`, `xcat predict`, and click probabilities of several users and of sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import xcat_rec
+from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.tokenization.sequences.histories import read_histories
+from xcat_rec.tokenization.tables.problems import TableError
+
+from ..cli.commands import refused, run
+from ..tiny_shop import QUICK, SMALL, save_text_encoder, write_shop
+from ..training.tasks.test_click import impressions
+
+HISTORY, SHOWN = ["item-01", "item-08"], ["item-15", "item-16", "item-30"]
+CONTEXT = {"price": [10.0, 20.0, 30.0], "device": "phone"}
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> xcat_rec.FitResult:
+    folder = tmp_path_factory.mktemp("predict")
+    shop = impressions()
+    wanted = ["user_id", "item_id", "timestamp", "clicked", "price", "device"]
+    tables = {
+        "items": shop.items.select("item_id", "title", "brand", "category"),
+        "events": shop.events.select(wanted),
+    }
+    return xcat_rec.fit(
+        tables, folder / "model", task="click", dense=["price"], categorical=["device"], card=None, tune_lists=False,
+        text_encoder=str(save_text_encoder(folder / "encoder")), **{**SMALL, **QUICK, "num_train_epochs": 2},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def log() -> pl.DataFrame:
+    return impressions().events.select("user_id", "item_id", "timestamp", "clicked", "price", "device")
+
+
+def test_a_table_has_the_probabilities_of_the_evaluation(
+    fitted: xcat_rec.FitResult, log: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = log.filter(pl.col("clicked").is_not_null()).drop("clicked").sample(fraction=1.0, shuffle=True, seed=1)
+    found = xcat_rec.predict_clicks(fitted.output, shown, log)
+    assert found.table.drop("probability").equals(shown)
+    rows, decode = fitted.prepared.splits["test"], fitted.recommender.vocabulary.decode
+    keys = [
+        (row["user_id"], item, time)
+        for row in rows
+        for item, time in zip(decode(row["shown_items"]), row["shown_timestamps"], strict=True)
+    ]  # fmt: skip
+    by_key = {key[:3]: key[3] for key in found.table.select("user_id", "item_id", "timestamp", "probability").rows()}
+    expected = fitted.recommender.click_probabilities(rows)
+    np.testing.assert_allclose([by_key[key] for key in keys], expected, atol=1e-6)
+    assert len(keys) > 50 and np.ptp(expected) > 0.05
+    left = log["clicked"].eq(False).sum()
+    note = f"events, column clicked: {left} rows are impressions; they were left out of histories, as in the training"
+    assert found.notes == [note]
+    shown.write_csv(tmp_path / "shown.csv")
+    log.write_csv(tmp_path / "events.csv")
+    tables = ["--shown", str(tmp_path / "shown.csv"), "--users", str(tmp_path / "events.csv")]
+    told = run(["predict", str(fitted.output), *tables, "--output", str(tmp_path / "found.parquet"), "--json"], capsys)
+    assert told == {"output": str(tmp_path / "found.parquet"), "num_rows": shown.height}
+    written = pl.read_parquet(tmp_path / "found.parquet")["probability"].to_numpy()
+    np.testing.assert_allclose(written, found.table["probability"].to_numpy(), atol=1e-6)
+
+
+def test_lists_of_a_model_of_impressions_read_none_as_events(
+    fitted: xcat_rec.FitResult, log: pl.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"all": log, "clicks": log.filter(pl.col("clicked").ne_missing(False)).drop("clicked")}
+    for name, table in files.items():
+        table.write_csv(tmp_path / f"{name}.csv")
+    told = [
+        run(["recommend", str(fitted.output), "--users", str(tmp_path / f"{name}.csv"), "-k", "2", "--json"], capsys)
+        for name in files
+    ]
+    assert told[0] == told[1]
+    assert "impression" in {name for own in read_histories(log).event_types or [] for name in own}
+
+
+def test_rows_without_a_probability_stay_and_are_counted(fitted: xcat_rec.FitResult, log: pl.DataFrame) -> None:
+    shown = pl.DataFrame({
+        "user_id": ["user-01", "nobody", None, "user-01"], "item_id": ["item-15", "item-15", "item-15", "no-such"],
+        "price": [10.0, None, 10.0, 10.0], "device": ["phone", "watch", "phone", "phone"],
+    })  # fmt: skip
+    events = log.filter(pl.col("clicked").is_null())
+    found = xcat_rec.predict_clicks(fitted.recommender, shown, events)
+    values = found.table["probability"].to_list()
+    assert [value is None for value in values] == [False, False, True, True]
+    assert found.notes[-2:] == [
+        "shown: 1 of 3 rows has an item that the catalogue lacks, so without a probability; add the items with xcat "
+        "catalogue",
+        "shown: 1 of 2 users has no events, so probabilities of new customers",
+    ]
+    own = events.filter(pl.col("user_id") == "user-01").sort("timestamp")
+    of_user = fitted.recommender.click_probability(
+        own["item_id"], ["item-15"], timestamps=own["timestamp"], context={"price": 10.0, "device": "phone"}
+    )
+    of_new = fitted.recommender.click_probability([], ["item-15"], context={"price": None, "device": "watch"})
+    np.testing.assert_allclose(values[:2], [of_user[0], of_new[0]], atol=1e-6)
+    alone = xcat_rec.predict_clicks(fitted.recommender, shown[:1])
+    new = fitted.recommender.click_probability([], ["item-15"], context={"price": 10.0, "device": "phone"})
+    np.testing.assert_allclose(alone.table["probability"], new, atol=1e-6)
+
+
+@pytest.mark.parametrize("time", [[5, 6, 7, 8], [5.25, 5.75, 6.0, 6.5]])
+def test_only_events_before_the_time_of_a_row_count(fitted: xcat_rec.FitResult, time: list[float]) -> None:
+    start = 1_700_000_000
+    moments = pl.Series([int((start + one) * 10**6) for one in time]).cast(pl.Datetime("us"))
+    events = pl.DataFrame({"user_id": ["a"] * 4, "item_id": [*HISTORY, *SHOWN[:2]], "timestamp": moments})
+    shown = pl.DataFrame({
+        "user_id": ["a"] * 5, "item_id": ["item-30"] * 5, "price": [10.0] * 5, "device": ["phone"] * 5,
+        "timestamp": pl.concat([moments, pl.Series([moments[-1]]).dt.offset_by("1us")]),
+    })  # fmt: skip
+    found = xcat_rec.predict_clicks(fitted.recommender, shown, events).table["probability"]
+    whole = [int(start + one) for one in time]
+    for end in range(5):
+        expected = fitted.recommender.click_probability(
+            events["item_id"][:end], ["item-30"], timestamps=whole[:end], context={"price": 10.0, "device": "phone"}
+        )
+        np.testing.assert_allclose(found[end], expected[0], atol=1e-6)
+
+
+def test_tables_that_cannot_be_used(fitted: xcat_rec.FitResult, log: pl.DataFrame, tmp_path: Path) -> None:
+    using, shown = fitted.recommender, log.filter(pl.col("clicked").is_not_null()).drop("clicked")
+    with pytest.raises(ValueError, match="shown lacks the column 'device', which the model was trained with; add it"):
+        xcat_rec.predict_clicks(using, shown.drop("device"), log)
+    with pytest.raises(ValueError, match="shown has a column probability, which the result adds; rename it"):
+        xcat_rec.predict_clicks(using, shown.with_columns(probability=0.5), log)
+    with pytest.raises(ValueError, match="shown has times, and events of users have none"):
+        xcat_rec.predict_clicks(using, shown, log.drop("timestamp"))
+    with pytest.raises(TableError, match="- shown, column user_id: the column is missing"):
+        xcat_rec.predict_clicks(using, shown.drop("user_id"), log)
+    with pytest.raises(TableError, match="- shown, column user_id: 1 row has no value"):
+        empty = shown[:2].with_columns(user_id=pl.Series([None, "user-01"]))
+        xcat_rec.predict_clicks(using, empty, log, missing_users="error")
+    with pytest.raises(ValueError, match=r"is written as parquet; give a name that ends in \.parquet"):
+        xcat_rec.predict_clicks(using, shown, log, output=tmp_path / "found.csv")
+
+
+def test_several_users_get_what_each_gets_alone(fitted: xcat_rec.FitResult) -> None:
+    using = fitted.recommender
+    contexts: list[Any] = [CONTEXT, {"price": 5, "device": None}, {"price": [], "device": []}]
+    found = using.click_probability_many([HISTORY, [], HISTORY], [SHOWN, SHOWN[:1], []], contexts=contexts)
+    assert [len(one) for one in found] == [3, 1, 0]
+    np.testing.assert_allclose(found[0], using.click_probability(HISTORY, SHOWN, context=CONTEXT), atol=1e-6)
+    np.testing.assert_allclose(found[1], using.click_probability([], SHOWN[:1], context=contexts[1]), atol=1e-6)
+    assert using.click_probability_many([], []) == []
+    with pytest.raises(ValueError, match="items must have one entry per history: 1, got 2"):
+        using.click_probability_many([HISTORY], [SHOWN, SHOWN])
+    with pytest.raises(ValueError, match="items of history 1: 1 of 1 are not in the catalogue, for example 'no'"):
+        using.click_probability_many([HISTORY, []], [SHOWN, ["no"]], contexts=contexts[:2])
+    with pytest.raises(ValueError, match="context of history 0 lacks 'price'"):
+        using.click_probability_many([HISTORY], [SHOWN])
+
+
+def test_a_session_predicts_from_its_events(fitted: xcat_rec.FitResult) -> None:
+    using = XCatRecommender.from_pretrained(fitted.output)
+    session = using.session("anna")
+    new = session.click_probability(SHOWN, context=CONTEXT)
+    np.testing.assert_array_equal(new, using.click_probability([], SHOWN, context=CONTEXT))
+    for place, item in enumerate(HISTORY):
+        session.append(item, timestamp=1_700_000_000 + place)
+    times = [1_700_000_000, 1_700_000_001]
+    expected = using.click_probability(HISTORY, SHOWN, timestamps=times, context=CONTEXT)
+    np.testing.assert_array_equal(session.click_probability(SHOWN, context=CONTEXT), expected)
+    assert not np.allclose(expected, new)
+
+
+def test_the_command_for_one_user(
+    fitted: xcat_rec.FitResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["predict", str(fitted.output), "--context", "price=10", "--context", "device=phone"]
+    told = run([*command, "--history", ",".join(HISTORY), "--items", ",".join(SHOWN), "--json"], capsys)
+    expected = fitted.recommender.click_probability(HISTORY, SHOWN, context={"price": 10, "device": "phone"})
+    assert [one["item_id"] for one in told["predictions"]] == SHOWN
+    np.testing.assert_allclose([one["probability"] for one in told["predictions"]], expected, atol=1e-6)
+    refused(command, capsys, ["give --items A,B for one user, or --shown FILE for many"])
+    refused([*command, "--items", "item-01", "--output", "a.parquet"], capsys, ["--output is for --shown"])
+    write_shop(tmp_path)
+    events = str(tmp_path / "events.csv")
+    refused([*command, "--shown", events], capsys, ["--context is for one user; leave it out, or leave --shown out"])
+    refused(["predict", str(fitted.output), "--shown", events], capsys, ["shown lacks the column 'price'"])
+    refused(
+        ["predict", str(fitted.output), "--items", "item-01"], capsys, ["context lacks 'price'", "add it to --context"]
+    )
+    unknown = [*command[:2], "--context", "price=", "--context", "device=", "--items", "item-01", "--json"]
+    expected = fitted.recommender.click_probability([], ["item-01"], context={"price": None, "device": None})
+    assert run(unknown, capsys)["predictions"][0]["probability"] == pytest.approx(expected[0])
