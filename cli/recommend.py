@@ -161,11 +161,9 @@ def recommend(
     # Tables are read as for the checkpoint's training.
     def read(settings: Mapping[str, Any], text_columns: Sequence[str], item_ids: Any) -> Histories:
         names = parse_columns(columns) if columns else saved_columns(settings)
-        formats = table_formats(settings, time_format, encoding)
+        options: dict[str, Any] = {**table_formats(settings, time_format, encoding), "event_settings": settings}
         assert users is not None
-        histories = read_histories(
-            users, names, text_columns, item_ids, missing_users=missing_users, event_settings=settings, **formats
-        )
+        histories = read_histories(users, names, text_columns, item_ids, missing_users=missing_users, **options)
         _say(histories)
         return histories
 
