@@ -69,6 +69,7 @@ def test_event_types_ratings_and_times_are_kept(tmp_path: Path) -> None:
         event_types=[["view", "buy"], ["interaction"]],
         ratings=[[4.0, None], [2.5]],
         timestamps=[[100, 200], [5]],
+        exact_times=[[100_000_000, 200_000_000], [5_000_000]],
     )
     assert read_all(tmp_path, {"user_id": ["u"], "item_id": ["a"]}) == Histories(["u"], [["a"]])
 
