@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from ...modeling_xcat.arguments_xcat import whole_text
+from ...tokenization.sequences.click_labels import types_of_impressions
 from ..requests import read_requests
 
 
@@ -30,6 +32,19 @@ class SessionEvent:
     rating: float | None = None
     text: str = ""
     event_id: str = ""
+
+
+def history_events(
+    events: Sequence[SessionEvent], event_settings: Mapping[str, Any] | None
+) -> tuple[SessionEvent, ...]:
+    """The events that histories of a model have: all, but for impressions if `types_of_impressions` has some.
+
+    Args:
+        events: Events of a user.
+        event_settings: Event settings of the model.
+    """
+    left_out = types_of_impressions({event.event_type for event in events}, event_settings)
+    return tuple(event for event in events if event.event_type not in left_out)
 
 
 def read_event(event: str | SessionEvent, now: int) -> tuple[SessionEvent, str]:

@@ -20,7 +20,7 @@ from ...modeling_xcat.conditions_xcat import EXCLUDING, Condition, conditions_of
 from ...modeling_xcat.past_xcat import XCatPast
 from ...modeling_xcat.recommending_xcat import Recommendations
 from ..requests import Requests
-from .events import SessionEvent, read_event
+from .events import SessionEvent, history_events, read_event
 from .log import EventLog, MemoryLog, Statement, UserRecord
 
 if TYPE_CHECKING:
@@ -108,6 +108,12 @@ class Sessions:
             self._cached.pop(user, None)
         return self.log.delete(user)
 
+    def record(self, user: str) -> UserRecord:
+        """What the log has of a user, with the events of histories alone (`history_events`)."""
+        found = self.log.read(user)
+        settings = self.recommender.processor.event_settings
+        return found._replace(events=history_events(found.events, settings))
+
     def expire(self) -> int:
         """Delete the events of users that have expired; returns the number of users."""
         return self.log.expire()
@@ -123,7 +129,7 @@ class Sessions:
         with own.lock:
             version = self.log.version(user)
             if version != own.version:
-                own.record, own.version = self.log.read(user), version
+                own.record, own.version = self.record(user), version
             yield own
 
     @contextmanager
@@ -250,7 +256,7 @@ class Session:
         Raises:
             ValueError: As `XCatRecommender.explain`; or if the user hid the item.
         """
-        events, using = self.events, self.sessions.recommender
+        events, using = self.sessions.record(self.user).events, self.sessions.recommender
         if Statement("hidden", str(item).strip()) in self.stated:
             raise ValueError("item was hidden by the user, so no list of the user has it")
         details = _details(events)
@@ -265,7 +271,7 @@ class Session:
             items: External ids of the shown items.
             context: As of `XCatRecommender.click_probability`, and so are results and errors.
         """
-        record, using = self.sessions.log.read(self.user), self.sessions.recommender
+        record, using = self.sessions.record(self.user), self.sessions.recommender
         details = _details(record.events)
         if not using.text_columns:
             details.pop("event_texts", None)

@@ -47,7 +47,11 @@ class Chats:
             raise InvalidRequestError("give user_id or history, not both; post events of the user to /events")
         try:
             session = None if user is None else recommender.session(user)
-            history = list(given or ()) if session is None else [event.item_id for event in session.events]
+            history = (
+                list(given or ())
+                if session is None
+                else [event.item_id for event in session.sessions.record(session.user).events]
+            )
             filters = [*request["filters"], *(() if session is None else session.filters)]
             state = None if request["state"] is None else ChatState.from_dict(request["state"])
             chat = ChatSession(

@@ -171,6 +171,10 @@ def test_a_session_predicts_from_its_events(fitted: xcat_rec.FitResult) -> None:
     expected = using.click_probability(HISTORY, SHOWN, timestamps=times, context=CONTEXT)
     np.testing.assert_array_equal(session.click_probability(SHOWN, context=CONTEXT), expected)
     assert not np.allclose(expected, new)
+    before = [item.item_id for item in session.recommend(5)]
+    assert session.append(SHOWN[0], timestamp=1_700_000_002, event_type="impression")
+    np.testing.assert_array_equal(session.click_probability(SHOWN, context=CONTEXT), expected)
+    assert [item.item_id for item in session.recommend(5)] == before and len(session.events) == 3
 
 
 def test_the_command_for_one_user(
