@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import Columns, Data, Encoding, Events, Items, MissingUsers, TimeFormat, UnknownItems
+from .options import Columns, Data, Encoding, Events, Items, MissingUsers, Overwrite, TimeFormat, UnknownItems
 
 
 def attack(
@@ -47,6 +47,7 @@ def attack(
         float, typer.Option(help="Points of gain that a loss of one per cent of NDCG is worth in the equilibrium.")
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of the attack, of its defence and of the training.")] = 0,
+    overwrite: Overwrite = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Attack the data of a checkpoint, defend it, train it again on each result, and measure what promoted items gain.
@@ -74,7 +75,7 @@ def attack(
         encoding=encoding, unknown_items=unknown_items, missing_users=missing_users, kind=_names(kind), share=share,
         defend=_names(defend), targets=targets, promote=None if promote is None else _names(promote), k=k,
         start=start, epochs=epochs, most_users=most_users, loss_weight=loss_weight, seed=seed, revision=revision,
-        tell=say,
+        overwrite=overwrite, tell=say,
     )  # fmt: skip
     measurements().print(found.table(), markup=False, highlight=False)
     if json_output:

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..counting import counted
-from .options import Columns, Data, Encoding, Events, Explore, Items, MissingUsers, Rerank, TimeFormat, UnknownItems
+from .options import (
+    Columns,
+    Data,
+    Encoding,
+    Events,
+    Explore,
+    Items,
+    MissingUsers,
+    Overwrite,
+    Rerank,
+    TimeFormat,
+    UnknownItems,
+)
 
 if TYPE_CHECKING:
     from ..workflows.audit import AuditResult
@@ -55,6 +67,7 @@ def audit(
         bool, typer.Option("--causal", help="Also measure lists of changed histories, and effects of promotions.")
     ] = False,
     card: Annotated[bool, typer.Option("--card", help="Also write the results into the checkpoint's card.")] = False,
+    overwrite: Overwrite = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Audit a checkpoint's lists, beside popularity: popularity bias, exposure, and quality for groups of users.
@@ -83,7 +96,7 @@ def audit(
         checkpoint, data, output, items=items, events=events, columns=columns, time_format=time_format,
         encoding=encoding, unknown_items=unknown_items, missing_users=missing_users, k=k, draws=draws,
         temperature=temperature, revision=revision, rerank=rerank, explore=explore, causal=causal, card=card,
-        membership=membership, text_probes=text_probes, split=split,
+        membership=membership, text_probes=text_probes, split=split, overwrite=overwrite,
     )  # fmt: skip
     _show(found)
     if json_output:

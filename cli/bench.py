@@ -11,7 +11,7 @@ from ..workflows.baselines import DEFAULT_MODELS
 from ..workflows.click_models import CLICK
 from ..workflows.output_folders import check_results
 from ..workflows.task_runs import plan_task_runs
-from .options import Columns, Data, Encoding, Events, Items, MissingUsers, Report, TimeFormat, UnknownItems
+from .options import Columns, Data, Encoding, Events, Items, MissingUsers, Overwrite, Report, TimeFormat, UnknownItems
 from .usage import check_report, check_tables
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def bench(
             help="Print names, descriptions and sources of the models, or of those of --task, and exit.",
         ),
     ] = False,
+    overwrite: Overwrite = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Fit several models on your tables, each run in its own process, and evaluate them on one test split.
@@ -118,10 +119,10 @@ def bench(
     fields = _fields(context.args, own, config_file)
     planned = plan_task_runs(models, seeds, base, task)
     _check_usage(fields, [model for model, _ in planned], base, (cold_items, cold_policy), task)
-    check_results(output, resume)
+    check_results(output, resume, overwrite)
     if report is not None and task == CLICK:
         raise ValueError("--report is for tasks that rank items; leave it out for --task click")
-    check_report(report)
+    check_report(report, overwrite=resume or overwrite)
     check_tables(data, items, events, columns)
 
     from ..workflows.bench_models import bench as run_bench
@@ -131,10 +132,10 @@ def bench(
 
     try:
         result = run_bench(
-            data, models, seeds=seeds, output=output, resume=resume, items=items,
-            events=events, columns=columns, time_format=time_format, encoding=encoding, unknown_items=unknown_items,
-            missing_users=missing_users, base=base, by_category=by_category, category_column=category_column,
-            asks=asks, **({} if task is None else {"task": task}), tell=say, **fields,
+            data, models, seeds=seeds, output=output, resume=resume, overwrite=overwrite,
+            items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,
+            unknown_items=unknown_items, missing_users=missing_users, base=base, by_category=by_category,
+            category_column=category_column, asks=asks, **({} if task is None else {"task": task}), tell=say, **fields,
         )  # fmt: skip
     except RunFailedError as error:
         say(f"xcat: error: {error}")

@@ -14,15 +14,14 @@ EPOCHS = 2
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the checkpoint; an earlier one is replaced.")] = Path(
-        "xcat-demo"
-    ),
+    output: Annotated[Path, typer.Option(help="Folder for the checkpoint.")] = Path("xcat-demo"),
     households: Annotated[int | None, typer.Option(help="Number of households, such as 200; all by default.")] = None,
     epochs: Annotated[int, typer.Option(help="Maximum number of epochs.")] = EPOCHS,
     seed: Annotated[int, typer.Option(help="Seed of weights, training order and ties.")] = 0,
     small: Annotated[
         bool, typer.Option("--small", help="Make the small reference checkpoint: 600 households, a few minutes.")
     ] = False,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier checkpoint and its page.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Train, evaluate, recommend and reload on The Complete Journey: one year of groceries of 2,469 households.
@@ -37,10 +36,10 @@ def demo(
 
         xcat demo --households 200 --epochs 2
     """
-    from ..workflows.output_folders import check_output
+    from ..workflows.output_folders import check_demo_output
     from .usage import check_at_least
 
-    check_output(output, overwrite=True)
+    check_demo_output(output, overwrite)
     check_at_least("--epochs", epochs, 1)
     check_at_least("--seed", seed, 0)
     if households is not None:
@@ -54,7 +53,9 @@ def demo(
     from .purposes_table import purposes_table
     from .rendering import recommendation_table
 
-    found = run_demo(output, households=households, epochs=epochs, seed=seed, small=small, tell=say)
+    found = run_demo(
+        output, households=households, epochs=epochs, seed=seed, small=small, overwrite=overwrite, tell=say
+    )
     fitted = found.fitted
     title = "The Complete Journey: last basket of each household, full catalogue"
     results.print(purposes_table(fitted.reports, title), highlight=False)

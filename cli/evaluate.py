@@ -17,6 +17,7 @@ from .options import (
     Explore,
     Items,
     MissingUsers,
+    Overwrite,
     Report,
     Rerank,
     TimeFormat,
@@ -100,6 +101,7 @@ def evaluate(
         bool, typer.Option("--modalities", help="Also measure what texts and images of items bring.")
     ] = False,
     report: Report = None,
+    overwrite: Overwrite = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Rank the targets of a split against the whole catalogue, beside popularity, repeat purchases and item-kNN.
@@ -134,7 +136,7 @@ def evaluate(
     check_split(split, tie_policy)
     check_checkpoint(checkpoint, revision)
     check_tables(data, items, events, columns)
-    check_report(report)
+    check_report(report, overwrite=overwrite)
     _check_target(target, report, by_category or category_column is not None, by_history, modalities)
 
     from ..evaluation.categories import DEFAULT_COLUMN, check_category_column

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .options import Overwrite
+
 if TYPE_CHECKING:
     from ..ranking.explanation.explanation import Explanation, WordInfluence
 
@@ -39,6 +41,7 @@ def explain(
         typer.Option(help="Value of a context column for --click: price=9.5, or price= if unknown; may be repeated."),
     ] = None,
     heatmap: Annotated[Path | None, typer.Option(help="SVG file for the heat map, such as why.svg.")] = None,
+    overwrite: Overwrite = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Explain why an item is recommended: purchases and words that carry it, and its place without them.
@@ -57,7 +60,7 @@ def explain(
 
     entries = entries_of(history)
     check_checkpoint(checkpoint, revision)
-    check_file_to_write("--heatmap", heatmap, ".svg")
+    check_file_to_write("--heatmap", heatmap, ".svg", overwrite)
 
     from ..ranking.recommender import XCatRecommender
     from ..ranking.timed_history import read_timed_history

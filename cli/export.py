@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .options import Overwrite
+
 
 def export(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
@@ -22,6 +24,7 @@ def export(
         str, typer.Option(help="fp32; fp16 or bf16: weights of 16 bits; int8: text encoder in 8 bits.")
     ] = "fp32",
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
+    overwrite: Overwrite = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Export text encoder, behaviour model and scoring steps as ONNX graphs (extra onnx).
@@ -42,7 +45,7 @@ def export(
     from ..workflows.export import export as export_checkpoint
     from .console import messages, print_json
 
-    result = export_checkpoint(checkpoint, onnx, dtype=dtype, data=data, revision=revision)
+    result = export_checkpoint(checkpoint, onnx, dtype=dtype, data=data, revision=revision, overwrite=overwrite)
     told = result.to_dict()
     for name, difference in told["max_difference"].items():
         messages.print(f"{name}: largest difference from torch {difference:.1e}", markup=False)

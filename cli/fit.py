@@ -133,7 +133,7 @@ def fit(
     fields, task_options = split_fields(values, task=task), task_options_of(values, task)
     _check_model(fields, base, peft, lora_rank, groups, output, ranked=task in (None, "next-item"))
     check_tables(data, items, events, columns)
-    check_report(report, output)
+    check_report(report, output, overwrite)
     check_output(output, resume, overwrite)
 
     from ..tokenization.progress import stage

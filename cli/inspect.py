@@ -18,6 +18,7 @@ from .options import (
     GuessColumns,
     Items,
     MissingUsers,
+    Overwrite,
     TimeFormat,
     UnknownItems,
 )
@@ -66,6 +67,7 @@ def inspect(
         bool, typer.Option("--show-values", help="Show customers' values in notes and errors; masked by default.")
     ] = False,
     private: Annotated[bool, typer.Option("--private", help="Make the dataset on the hub private.")] = False,
+    overwrite: Overwrite = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Report on your tables: history lengths, categories, popularity, texts, languages, duplicates, times, leaks.
@@ -86,7 +88,7 @@ def inspect(
 
         show_guess(data, items, events, encoding)
         return
-    _check(output, push)
+    _check(output, push, overwrite)
     if push is not None and show_values:
         raise ValueError("--show-values writes values of customers into the report; leave it out to --push it")
     check_split(split, tie_policy)
@@ -145,9 +147,9 @@ def _show(report: Inspection, shop: ShopTables, show_values: bool) -> None:
             results.print(with_options(f"note: {note}"), markup=False)
 
 
-def _check(output: Path, push: str | None) -> None:
+def _check(output: Path, push: str | None, overwrite: bool) -> None:
     """Refuse outputs that cannot be written, before any work is done."""
-    check_report_folder(output)
+    check_report_folder(output, overwrite)
     if push is not None and push.count("/") != 1:
         raise ValueError(f"--push {push} is not the name of a dataset; give NAMESPACE/NAME")
 

@@ -14,6 +14,7 @@ from ..workflows import fields
 from .suggestions import option_hint
 
 Report = Annotated[Path | None, typer.Option(help="Also write the results as an HTML page: page.html.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace an earlier result in the output.")]
 Data = Annotated[
     str | None,
     typer.Argument(help="One file, a folder with your tables or a prepared one, SOURCE:PATH, or a hub dataset."),

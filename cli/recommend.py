@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..counting import counted
-from .options import Encoding, Explore, Filter, MissingUsers, Rerank, TimeFormat
+from .options import Encoding, Explore, Filter, MissingUsers, Overwrite, Rerank, TimeFormat
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -113,6 +113,7 @@ def recommend(
         Path | None, typer.Option(help="Parquet file for the recommendations of --users, such as found.parquet.")
     ] = None,
     actors: Annotated[int, typer.Option(help="Number of loaded models on the Ray cluster.")] = 2,
+    overwrite: Overwrite = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Recommend items, with titles, categories, prices and scores.
@@ -139,7 +140,7 @@ def recommend(
     from ..workflows.input_checks import check_checkpoint
 
     history = "" if users is None and output is None and history is None else history
-    _check(k, output, history, users, engine, cold_boost)
+    _check(k, output, history, users, engine, cold_boost, overwrite)
     refused = {"--output": output, "--cold-boost": cold_boost, "--rerank": rerank, "--explore": explore}
     _check_target(target, {**refused, "--profile": None if profile == "on" else profile})
     entries = [] if history is None else entries_of(history)
@@ -308,7 +309,13 @@ def _show_written(output: Path, users: int, rows: int, json_output: bool) -> Non
 
 
 def _check(
-    k: int, output: Path | None, history: str | None, users: Path | None, engine: str, cold_boost: float | None
+    k: int,
+    output: Path | None,
+    history: str | None,
+    users: Path | None,
+    engine: str,
+    cold_boost: float | None,
+    overwrite: bool,
 ) -> None:
     """Refuse invalid options and outputs before any work is done."""
     from .usage import check_at_least, check_file_to_read, check_file_to_write, check_finite
@@ -324,7 +331,7 @@ def _check(
         return
     if users is None:
         raise ValueError(f"--output {output} holds recommendations for many users; give --users FILE")
-    check_file_to_write("--output", output, ".parquet")
+    check_file_to_write("--output", output, ".parquet", overwrite)
     if engine == "ray":
         from ..tokenization.out_of_core.ray_cluster import import_ray
 

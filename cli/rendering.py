@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..rounded_shares import percentages
 from ..serving.space_catalogue import price_text, reason_name
 from .plain_tables import Column, PlainTable, one_line
 
@@ -107,9 +108,10 @@ def profile_tables(name: str, profile: InterestProfile) -> list[PlainTable]:
         (one.category or "(no category)", f"{one.liking:.2f}", f"{one.disliking:.2f}", str(one.opinions))
         for one in profile.categories
     ]
+    shares = percentages([one.weight for one in profile.centres])
     centres = [
-        (str(number), f"{one.weight:.0%}", str(one.opinions), "; ".join(one.examples))
-        for number, one in enumerate(profile.centres, start=1)
+        (str(number), share, str(one.opinions), "; ".join(one.examples))
+        for number, (one, share) in enumerate(zip(profile.centres, shares, strict=True), start=1)
     ]
     names = [(name, kind, str(times), f"{liked:+.2f}") for kind, name, times, liked in profile.entities]
     liking = [Column(heading, right=True) for heading in ("liking", "disliking", "opinions")]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..rounded_shares import percentages
 from .options import Columns, Data, Encoding, Events, Items, MissingUsers, TimeFormat, UnknownItems
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def _show(found: TuneResult) -> None:
     pruned = sum(trial["state"] == "pruned" for trial in found.trials)
     below = [f"{len(ended):,} trials ended, {pruned:,} were pruned; metrics are of the validation split"]
     if found.importances:
-        below.append("importance: " + ", ".join(f"{name} {value:.0%}" for name, value in found.importances.items()))
+        shown = zip(found.importances, percentages([*found.importances.values()]), strict=True)
+        below.append("importance: " + ", ".join(f"{name} {share}" for name, share in shown))
     below += found.notes
     below.append(f"study: {found.study}; plots: {', '.join(map(str, found.plots))}")
     measurements().print(PlainTable("best trials", columns, rows, below), highlight=False)

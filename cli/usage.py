@@ -39,31 +39,34 @@ def check_finite(option: str, value: float | None) -> None:
         raise ValueError(f"{option} is {value}; give a number, such as 0.25")
 
 
-def check_file_to_write(option: str, file: Path | None, suffix: str) -> None:
-    """Refuse a file that cannot be written; see `output_folders.check_file_to_write`.
+def check_file_to_write(option: str, file: Path | None, suffix: str, overwrite: bool) -> None:
+    """Refuse a file that cannot be written, or holds an earlier result; see `output_folders.check_file_to_write`.
 
     Args:
         option: The option, with its dashes.
         file: The file; None for none.
         suffix: Required ending of its name.
+        overwrite: Whether an earlier result may be replaced.
     """
     if file is not None:
         output_folders.check_file_to_write(file, f"{option} {file}", suffix)
+        output_folders.refuse_earlier(file, f"{option} {file}", overwrite)
 
 
-def check_report(file: Path | None, made: Path | None = None) -> None:
-    """Refuse a report that cannot be written.
+def check_report(file: Path | None, made: Path | None = None, overwrite: bool = False) -> None:
+    """Refuse a report that cannot be written, or would replace an earlier one.
 
     Args:
         file: The HTML file; None for none.
         made: A folder that the command creates; the report may be in it.
+        overwrite: Whether an earlier report may be replaced.
 
     Raises:
         ValueError: If it is so.
     """
     inside = file is not None and made is not None and file.absolute().parent == made.absolute()
     if not (inside and file is not None and file.suffix == ".html" and not file.parent.exists()):
-        check_file_to_write("--report", file, ".html")
+        check_file_to_write("--report", file, ".html", overwrite)
 
 
 def check_file_to_read(option: str, file: Path | str | None) -> None:

@@ -287,11 +287,11 @@ class TargetRecommender(Snapshots):
         inputs: dict[str, torch.Tensor] | None,
     ) -> TargetRecommendations:
         """The groups of one user; `inputs` of the model explain them, None for no explanation."""
-        ranked = probabilities.masked_fill(known, -1.0) if filters.exclude_seen else probabilities
-        values, best = ranked.topk(min(k, len(groups)))
-        best = best[values > 0]
-        shares = torch.softmax(scores, dim=0)
-        items = [self._best_items(groups, code, shares) if inputs is not None else () for code in best.tolist()]
+        possible = groups.sums(torch.isfinite(scores)[None].float())[0] > 0  # a probability of 0 may be a rounded one
+        possible = possible & ~known if filters.exclude_seen else possible
+        values, best = probabilities.masked_fill(~possible, -1.0).topk(min(k, len(groups)))
+        best = best[values >= 0]
+        items = [self._best_items(groups, code, scores) if inputs is not None else () for code in best.tolist()]
         reasons = self._group_reasons([found[0] for found in items], inputs, history, filters) if any(items) else {}
         listed = [
             TargetRecommendation(
@@ -303,16 +303,13 @@ class TargetRecommender(Snapshots):
         left_out = [groups.names[code] for code in known.nonzero()[:, 0].tolist()] if filters.exclude_seen else []
         return TargetRecommendations(listed, groups.column, left_out=left_out)
 
-    def _best_items(self, groups: ItemGroups, code: int, shares: torch.Tensor) -> tuple[GroupItem, ...]:
-        """The most probable items of a group, of which at least one has a probability."""
-        rows = torch.from_numpy(groups.rows[groups.codes == code]).to(shares.device)
-        values, places = shares[rows].topk(min(EXAMPLES, len(rows)))
-        found = []
-        for row, value in zip(rows[places].tolist(), values.tolist(), strict=True):
-            item = self.vocabulary.item(row)
-            if value > 0:
-                found.append(GroupItem(item["item_id"], item.get("title") or item["item_id"], round(value, 6)))
-        return tuple(found)
+    def _best_items(self, groups: ItemGroups, code: int, scores: torch.Tensor) -> tuple[GroupItem, ...]:
+        """The most probable items of a group, of which at least one may be recommended."""
+        rows = torch.from_numpy(groups.rows[groups.codes == code]).to(scores.device)
+        values, places = scores[rows].topk(min(EXAMPLES, len(rows)))
+        best, shares = rows[places][torch.isfinite(values)].tolist(), torch.softmax(scores, dim=0)
+        found = [(self.vocabulary.item(row), round(float(shares[row]), 6)) for row in best]
+        return tuple(GroupItem(item["item_id"], item.get("title") or item["item_id"], share) for item, share in found)
 
     def _group_reasons(
         self, items: Sequence[GroupItem], inputs: dict[str, torch.Tensor] | None, history: list[int], filters: Filters

@@ -139,12 +139,14 @@ class ProgressBars:
 
 
 def _status(stage: Stage, age: float) -> str:
-    """One line: finished units of a stage, elapsed time and estimated remaining time."""
+    """One line: finished units of a stage, elapsed time and estimated remaining time; no time of 0 s."""
     if not stage.total:
-        return f"{stage.name}: {age:.0f} s so far"
+        return f"{stage.name}: {age:.0f} s so far" if round(age) else f"{stage.name} ..."
     share = min(1.0, stage.done / stage.total)
-    left = f", about {age * (1 - share) / share:.0f} s left" if share else ""
-    return f"{stage.name}: {stage.done:,} of {stage.total:,} {stage.unit} ({share:.0%}), {age:.0f} s{left}"
+    remaining = age * (1 - share) / share if share else 0.0
+    taken = f", {age:.0f} s" if round(age) else ""
+    left = f", about {remaining:.0f} s left" if round(remaining) else ""
+    return f"{stage.name}: {stage.done:,} of {stage.total:,} {stage.unit} ({share:.0%}){taken}{left}"
 
 
 @contextmanager

@@ -65,6 +65,7 @@ def attack(
     most_users: int = MOST_USERS,
     loss_weight: float = LOSS_WEIGHT,
     seed: int = 0,
+    overwrite: bool = False,
     revision: str | None = None,
     tell: Callable[[str], None] = logger.info,
 ) -> AttackResult:
@@ -98,6 +99,7 @@ def attack(
         loss_weight: Percentage points of the attacker's gain that a loss of 1 % of NDCG is worth to both, in the
             equilibrium.
         seed: Seed of all draws and of the training.
+        overwrite: Whether an earlier result in `output` may be replaced.
         revision: Branch, tag or commit of a hub repository.
         tell: Called with a line per measurement.
 
@@ -111,7 +113,7 @@ def attack(
     Example (not run: it trains for minutes):
         attack("CKPT", "my-shop", kind="bandwagon", defend=["detect", "all"]).equilibrium
     """
-    kinds, defences = check_attack(kind, share, defend, k, start, epochs, output)
+    kinds, defences = check_attack(kind, share, defend, k, start, epochs, output, overwrite)
     if not isinstance(checkpoint, XCatRecommender):
         checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
     if isinstance(checkpoint.model, XCatForClickPrediction):
@@ -148,6 +150,7 @@ def check_attack(
     start: str,
     epochs: float,
     output: str | os.PathLike[str] | None,
+    overwrite: bool,
 ) -> tuple[list[str], list[str]]:
     """Refuse arguments that cannot be used, before anything is read.
 
@@ -156,7 +159,7 @@ def check_attack(
 
     Raises:
         ImportError: If scipy is not installed.
-        ValueError: If an argument is invalid, or the output has other files.
+        ValueError: If an argument is invalid, or the output has other files or an earlier result.
     """
     check_packages("an attack", ["scipy"], "attack")
     kinds = _names("kind", kind, ATTACKS)
@@ -169,7 +172,7 @@ def check_attack(
     if finite_number("epochs", epochs) < 0:
         raise ValueError(f"epochs is {epochs}; give 0 or more")
     if output is not None:
-        check_files_of_folder(Path(output), ATTACK_FILES, "the results of an attack")
+        check_files_of_folder(Path(output), ATTACK_FILES, "the results of an attack", overwrite)
     return kinds, defences
 
 

@@ -14,6 +14,7 @@ from ..evaluation.attacks.exposure_gain import cut_of_gain
 from ..evaluation.attacks.game import Equilibrium
 from ..evaluation.audits.model_audit import plain
 from ..evaluation.bootstrap import Interval
+from ..rounded_shares import percentages
 
 NO_ATTACK = "no attack"
 _EMPTY = Interval(float("nan"), float("nan"), float("nan"), 0.95, 0)
@@ -134,12 +135,9 @@ class AttackResult:
                 f"{cell.removed} | {cell.titles_removed} |"
             )
         if self.equilibrium is not None:
-            mixtures = (("Attacker", self.equilibrium.attacker), ("defender", self.equilibrium.defender))
-            shown = [
-                f"{name} {', '.join(f'{one} {share:.0%}' for one, share in mixture.items() if share >= 0.005)}"
-                for name, mixture in mixtures
-            ]
-            lines += ["", f"Equilibrium: {'; '.join(shown)}; value {self.equilibrium.value:+.2f} points."]
+            attacker, defender = _mixture(self.equilibrium.attacker), _mixture(self.equilibrium.defender)
+            value = f"value {self.equilibrium.value:+.2f} points"
+            lines += ["", f"Equilibrium: Attacker {attacker}; defender {defender}; {value}."]
         return "\n".join(lines) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
@@ -153,3 +151,9 @@ class AttackResult:
             ],
             "equilibrium": plain(self.equilibrium),
         }  # fmt: skip
+
+
+def _mixture(shares: Mapping[str, float]) -> str:
+    """Parts of a mixture with their shares; those that round to 0 are left out."""
+    shown = zip(shares, percentages([*shares.values()]), strict=True)
+    return ", ".join(f"{name} {share}" for name, share in shown if share != "0%")

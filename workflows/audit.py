@@ -36,7 +36,7 @@ from .causal_audit import CausalAudit, causal_audit
 from .checkpoint_evaluation import CheckpointEvaluation, EvaluationData, evaluate_checkpoint
 from .fit_result import MODEL_NAME
 from .membership_audit import membership_audit
-from .output_folders import AUDIT_FILES, check_audit_folder
+from .output_folders import AUDIT_FILES, check_files_of_folder
 from .read_shop import read_shop
 from .text_probe_audit import text_probe_audit
 
@@ -126,6 +126,7 @@ def audit(
     card: bool = False,
     membership: bool = False,
     text_probes: bool = False,
+    overwrite: bool = False,
     **options: Any,
 ) -> AuditResult:
     """Audit the lists of a checkpoint, beside popularity, on the test split, like `xcat audit`.
@@ -156,6 +157,7 @@ def audit(
             an earlier audit.
         membership: Whether to attack the checkpoint by its losses, to see whether they tell users of the training.
         text_probes: Whether to measure, too, how lists change if words about gender or origin are exchanged.
+        overwrite: Whether an earlier audit in `output` may be replaced.
         **options: Fields of `PreparationOptions` about events, such as `split`.
 
     Returns:
@@ -163,12 +165,13 @@ def audit(
 
     Raises:
         OSError: If there is no such checkpoint.
-        ValueError: If an argument is invalid, the rules draw at random themselves, or the output has other files.
+        ValueError: If an argument is invalid, the rules draw at random themselves, or the output has other files or
+            an earlier audit.
 
     Example (not run: it needs a checkpoint):
         audit("CKPT", "my-shop", "AUDIT").findings
     """
-    check_audit(k, draws, temperature, output)
+    check_audit(k, draws, temperature, output, overwrite)
     place = _card_folder(checkpoint) if card else None
     if not isinstance(checkpoint, XCatRecommender):
         checkpoint = XCatRecommender.from_pretrained(checkpoint, revision=revision)
@@ -215,18 +218,20 @@ def _card_folder(checkpoint: object) -> Path:
     return folder
 
 
-def check_audit(k: int, draws: int, temperature: float, output: str | os.PathLike[str] | None) -> None:
+def check_audit(
+    k: int, draws: int, temperature: float, output: str | os.PathLike[str] | None, overwrite: bool
+) -> None:
     """Refuse arguments that cannot be used, before anything is read.
 
     Raises:
-        ValueError: If one is, or the output has other files.
+        ValueError: If one is, or the output has other files or an earlier audit.
     """
     if whole_number("k", k) < 1:
         raise ValueError(f"k is {k}; give at least 1")
     whole_number("draws", draws, 0)
     PlackettLuce(temperature)
     if output is not None:
-        check_audit_folder(Path(output))
+        check_files_of_folder(Path(output), AUDIT_FILES, "the audit", overwrite)
 
 
 def _drawn(recommender: XCatRecommender, judged: CheckpointEvaluation, rules: list[Reranker], k: int) -> RankingReport:

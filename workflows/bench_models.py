@@ -109,6 +109,7 @@ def bench(
     seeds: int = 3,
     output: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     items: TableSource | None = None,
     events: TableSource | None = None,
     columns: ColumnNames | None = None,
@@ -135,6 +136,7 @@ def bench(
         output: JSON file for the results; each run is added when it ends, and the values per user are written to
             `NAME.users.npz` beside it. None for no files.
         resume: Whether to keep the runs in `output` and add the missing ones.
+        overwrite: Whether results in `output` may be replaced; with `resume` they are kept.
         items: Items table, instead of `data`: a file or data frame; None to derive it from the events.
         events: Events table, instead of `data`.
         columns: Column names: `TableColumns`, `{"item_id": "sku"}`, or "item_id=sku,title=name".
@@ -173,7 +175,7 @@ def bench(
         raise ValueError("resume=True adds runs to a file; name it: output='bench.json'")
     results = None if output is None else BenchResults(Path(output))
     if results is not None:
-        check_results(results.path, resume)
+        check_results(results.path, resume, overwrite)
     base = None if base is None else os.fspath(base)
     check_bench_task(task, task_options, base=base, asks=asks)
     planned, mapping = plan_task_runs(models, seeds, base, task), columns_option(columns)
@@ -190,7 +192,7 @@ def bench(
         ]  # fmt: skip
         check_requests(requests)
         if results is not None:
-            results.open(resume, requests[0].options)
+            results.open(resume, overwrite, requests[0].options)
         runs = _run_missing(requests, results, tell)
     users = {
         user_key(run.row["model"], run.row["seed"], metric): values

@@ -35,18 +35,19 @@ class BenchResults:
         self.rows: list[Row] = []
         self.users: dict[str, np.ndarray] = {}
 
-    def open(self, resume: bool, options: Mapping[str, Any]) -> None:
+    def open(self, resume: bool, overwrite: bool, options: Mapping[str, Any]) -> None:
         """Read existing results before any work is done.
 
         Args:
-            resume: Whether the file may exist; its rows are then kept.
+            resume: Whether the rows of an existing file are kept.
+            overwrite: Whether an existing file may be replaced, unless its rows are kept.
             options: `options` of the new rows.
 
         Raises:
-            ValueError: If the file exists and `resume` is false, or its rows were made with other options.
+            ValueError: If the file exists and may not be changed, or its rows were made with other options.
         """
-        check_results(self.path, resume)
-        if not self.path.exists():
+        check_results(self.path, resume, overwrite)
+        if not (resume and self.path.exists()):
             return
         self.rows = read_rows(self.path)
         if not self.users_path.is_file() and self.rows:

@@ -16,7 +16,7 @@ from ..training.preparation.options import PreparationOptions, PreparedTraining
 from ..training.preparation.prepare import prepare_training
 from ..training.tasks.task import Task
 from ..training.trainer_checks import check_heads_of_task
-from ..training.tuning.target_heads import check_target_heads, check_validation
+from ..training.tuning.target_heads import check_target_heads, check_training, check_validation
 from .fit_request import FitRequest
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def prepare_fit(
         check_heads_of_task(arguments, task)
         for groups in check_target_heads(data.vocabulary, arguments.target_heads or ()):
             check_validation(task.ranked_rows(data.validation), groups)
+            check_training(data.train, groups)
         return data
 
     if request.base is None:

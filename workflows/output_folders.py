@@ -57,6 +57,23 @@ def check_file_to_write(file: Path, named: str, suffix: str = "") -> None:
         raise ValueError(f"{named} may not be written; give another file, or allow it with chmod u+w")
 
 
+def refuse_earlier(place: Path, named: str, overwrite: bool, names: Sequence[str] = ()) -> None:
+    """Refuse to replace the result of an earlier run.
+
+    Args:
+        place: The file, or the folder of the files `names`.
+        named: Its name in messages, such as `output='x.json'`.
+        overwrite: Whether an earlier result may be replaced.
+        names: Names of the files in a folder.
+
+    Raises:
+        ValueError: If there is an earlier result, and it may not be replaced.
+    """
+    if not overwrite and any(os.path.lexists(file) for file in ([place / name for name in names] or [place])):
+        kind = "folder" if names else "file"
+        raise ValueError(f"{named} holds an earlier result; give another {kind} or overwrite=True, or remove it")
+
+
 def _nearest(folder: Path) -> Path:
     """The folder, or its nearest parent that exists."""
     whole = folder.absolute()
@@ -113,12 +130,13 @@ def check_output(output: Path, resume: bool = False, overwrite: bool = False) ->
         raise ValueError(f"output={str(output)!r} is not empty; {remedy}")
 
 
-def check_results(file: Path, resume: bool) -> None:
+def check_results(file: Path, resume: bool, overwrite: bool = False) -> None:
     """Refuse a result file of a benchmark that cannot be written or would be replaced.
 
     Args:
         file: The JSON file; the values per user are written beside it.
-        resume: Whether the file may exist.
+        resume: Whether its runs are kept.
+        overwrite: Whether it may be replaced.
 
     Raises:
         ValueError: If it is so.
@@ -126,8 +144,30 @@ def check_results(file: Path, resume: bool) -> None:
     check_file_to_write(file, f"output={str(file)!r}", ".json")
     users = file.with_suffix(".users.npz")
     check_file_to_write(users, f"output={str(users)!r}")
-    if file.exists() and not resume:
-        raise ValueError(f"output={str(file)!r} exists; give resume=True to continue it, or remove it")
+    if file.exists() and not (resume or overwrite):
+        raise ValueError(
+            f"output={str(file)!r} holds an earlier result; give resume=True to continue it, overwrite=True to "
+            "replace it, or another file"
+        )
+
+
+def demo_page(output: Path) -> Path:
+    """The page of the demonstration, beside its checkpoint."""
+    return output.with_name(f"{output.name}.html")
+
+
+def check_demo_output(output: Path, overwrite: bool) -> None:
+    """Refuse a folder of the demonstration that holds something else, and a page of an earlier one.
+
+    Args:
+        output: The folder.
+        overwrite: Whether an earlier checkpoint and its page may be replaced.
+
+    Raises:
+        ValueError: If it is so.
+    """
+    check_output(output, overwrite=overwrite)
+    refuse_earlier(demo_page(output), f"output={str(output)!r}: {demo_page(output).name}", overwrite)
 
 
 def last_checkpoint(output: Path) -> Path | None:
@@ -141,11 +181,15 @@ def complete_checkpoints(output: Path) -> list[Path]:
     return sorted(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
 
 
-def check_report_folder(output: Path) -> None:
+def check_report_folder(output: Path, overwrite: bool) -> None:
     """Check that the page and the card of a report on tables can be written to a folder.
 
+    Args:
+        output: The folder.
+        overwrite: Whether an earlier report may be replaced.
+
     Raises:
-        ValueError: If it cannot be written, or holds a README.md of something else.
+        ValueError: If it cannot be written, or holds a README.md of something else or an earlier report.
     """
     check_folder_to_write(output, f"output={str(output)!r}")
     if (output / CARD_FILE).exists() and not (output / PAGE).exists():
@@ -153,24 +197,17 @@ def check_report_folder(output: Path) -> None:
     for file in (output / PAGE, output / CARD_FILE):
         if file.exists():
             check_file_to_write(file, f"output={str(output)!r}: {file.name}")
+    refuse_earlier(output, f"output={str(output)!r}", overwrite, (PAGE, CARD_FILE))
 
 
-def check_audit_folder(output: Path) -> None:
-    """Refuse a folder for an audit that cannot be written, or holds other files than those of an audit.
-
-    Raises:
-        ValueError: If it is so.
-    """
-    check_files_of_folder(output, AUDIT_FILES, "the audit")
-
-
-def check_files_of_folder(output: Path, names: Sequence[str], purpose: str) -> None:
-    """Refuse a folder for results that cannot be written, or holds other files.
+def check_files_of_folder(output: Path, names: Sequence[str], purpose: str, overwrite: bool) -> None:
+    """Refuse a folder for results that cannot be written, or holds other files or earlier results.
 
     Args:
         output: The folder.
         names: Names of the files that are written.
         purpose: Purpose of the folder, for the message.
+        overwrite: Whether earlier results may be replaced.
 
     Raises:
         ValueError: If it is so.
@@ -184,6 +221,7 @@ def check_files_of_folder(output: Path, names: Sequence[str], purpose: str) -> N
     for name in names:
         if output.exists():
             check_file_to_write(output / name, f"output={str(output)!r}: {name}")
+    refuse_earlier(output, f"output={str(output)!r}", overwrite, names)
 
 
 def check_preparation_folder(output: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..state.open_file import OpenFile, reading, transaction
+from ..state.stored_times import check_time
 from .summary import FeedbackSummary, summary_of
 
 HIDE = "hide"
@@ -212,6 +213,7 @@ class FeedbackLog:
                 raise OSError(
                     f"feedback {self.path}: list {row[0]!r} is damaged ({error}); restore the file from a copy"
                 ) from error
+            check_time(timestamp, f"list {name!r}", self.path)
             yield Impression(name, owner, timestamp, checkpoint, shown, propensities, earlier, asked)
 
     def reactions(self, user: str | None = None) -> Iterator[Reaction]:
@@ -219,9 +221,11 @@ class FeedbackLog:
         where, values = (
             ("", ()) if user is None else ("WHERE impression IN (SELECT id FROM impressions WHERE user = ?)", (user,))
         )
-        query = f"SELECT impression, item, type, timestamp FROM reactions {where} ORDER BY number"
-        for row in self._rows(query, values):
-            yield Reaction(*row)
+        query = f"SELECT number, impression, item, type, timestamp FROM reactions {where} ORDER BY number"
+        for number, *row in self._rows(query, values):
+            found = Reaction(*row)
+            check_time(found.timestamp, f"reaction {number}", self.path)
+            yield found
 
     def summary(self) -> FeedbackSummary:
         """Counts of the lists and reactions.

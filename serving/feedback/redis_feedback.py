@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..state.redis_server import answered, connect, place_of
+from ..state.stored_times import check_time
 from .feedback_log import HIDE, Impression, Reaction, check_reaction
 
 _AT_ONCE = 1_000
@@ -80,7 +81,7 @@ class RedisFeedback:
     def check(self, reaction: Reaction, user: str | None = None) -> None:
         """As in `FeedbackLog`."""
         text = self._base.get(self._list(reaction.impression))
-        check_reaction(reaction, None if text is None else _read(text), user)
+        check_reaction(reaction, None if text is None else self._read(text), user)
 
     def impressions(self, user: str | None = None) -> Iterator[Impression]:
         """As in `FeedbackLog`."""
@@ -123,7 +124,7 @@ class RedisFeedback:
 
     @answered
     def _read_lists(self, names: Sequence[str]) -> list[Impression]:
-        return [_read(text) for text in self._base.mget(list(map(self._list, names))) if text is not None]
+        return [self._read(text) for text in self._base.mget(list(map(self._list, names))) if text is not None]
 
     @answered
     def _read_reactions(self, names: Sequence[str]) -> list[tuple[float, Reaction]]:
@@ -131,11 +132,23 @@ class RedisFeedback:
             for name in names:
                 asked.zrange(self._reactions(name), 0, -1, withscores=True)
             of_lists = asked.execute()
-        return [
+        found = [
             (number, Reaction(name, *json.loads(member)))
             for name, members in zip(names, of_lists, strict=True)
             for member, number in members
         ]
+        for number, reaction in found:
+            check_time(reaction.timestamp, f"reaction {number:.0f}", self.place)
+        return found
+
+    def _read(self, text: str) -> Impression:
+        values = json.loads(text)
+        check_time(values["timestamp"], f"list {values['id']!r}", self.place)
+        drawn = values["propensities"]
+        return Impression(**{
+            **values, "items": tuple(values["items"]), "history": tuple(values["history"]),
+            "propensities": None if drawn is None else tuple(drawn),
+        })  # fmt: skip
 
     def _list(self, name: str) -> str:
         return f"{self.prefix}:list:{name}"
@@ -145,12 +158,3 @@ class RedisFeedback:
 
     def _reactions(self, name: str) -> str:
         return f"{self.prefix}:reactions:{name}"
-
-
-def _read(text: str) -> Impression:
-    values = json.loads(text)
-    drawn = values["propensities"]
-    return Impression(**{
-        **values, "items": tuple(values["items"]), "history": tuple(values["history"]),
-        "propensities": None if drawn is None else tuple(drawn),
-    })  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 from ...ranking.sessions.events import SessionEvent
 from ...ranking.sessions.log import NewEvent, Statement, UserRecord, checked_expiry, in_order
 from .redis_server import answered, connect, place_of
+from .stored_times import check_time
 
 _CHANGE = ""
 """Field of a hash with the number of its last change; an event's key and a statement are never empty."""
@@ -89,6 +90,8 @@ class RedisLog:
                 both.hgetall(self._name(kind, user))
             events, statements = ({k: json.loads(v) for k, v in found.items() if k} for found in both.execute())
         found = [(number, SessionEvent(*values)) for number, values in events.values()]
+        for number, event in found:
+            check_time(event.timestamp, f"event {number}", self.place)
         ordered = sorted(statements, key=lambda field: statements[field][0])
         return UserRecord(in_order(found), tuple(Statement(*json.loads(field)) for field in ordered))
 

@@ -15,6 +15,7 @@ from typing import Any
 from ...ranking.sessions.events import SessionEvent
 from ...ranking.sessions.log import NewEvent, Statement, UserRecord, checked_expiry, in_order
 from .open_file import OpenFile, reading, transaction
+from .stored_times import check_time
 
 LEAST_FREE = 2**20
 """Bytes of the disk below which the log does not count as writable."""
@@ -181,8 +182,7 @@ class SQLiteLog:
                 if len(known) + len(new) != count:  # the user was deleted, or the events have expired
                     known, new = [], base.execute(_EVENTS_AFTER, (user, 0)).fetchall()
             for number, _, moment, *_ in new:
-                if not isinstance(moment, int):
-                    raise sqlite3.DataError(f"event {number} has a time that is no whole number")
+                check_time(moment, f"event {number}", self.path)
             known = known + [(number, SessionEvent(*values)) for number, *values in new]
             self._known[user] = known
             if len(self._known) > _KNOWN_USERS:

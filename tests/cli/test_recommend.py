@@ -127,6 +127,8 @@ def test_the_boost_of_cold_items(folder, tmp_path, capsys):
     assert run([*command, "--history", "item-03", "--json"], capsys)["recommendations"][0]["item_id"] == f"item-{COLD}"
     output = tmp_path / "found.parquet"
     run([*command, "--users", str(folder / "users.csv"), "--output", str(output), "--json"], capsys)
+    refused([*command, "--users", str(folder / "users.csv"), "--output", str(output)], capsys, ["--overwrite"])
+    run([*command, "--users", str(folder / "users.csv"), "--output", str(output), "--overwrite", "--json"], capsys)
     found = pq.read_table(output)["item_id"].to_pylist()
     assert found.count(f"item-{COLD}") >= 4  # all but a user who has had it
     items_table().head(1).with_columns(item_id=pl.lit("new")).write_csv(tmp_path / "new.csv")

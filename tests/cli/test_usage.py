@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+EARLIER = "{} holds an earlier result; give another {} or --overwrite, or remove it"
 HEAVY = ("torch", "transformers", "datasets", "pandas", "sklearn", "accelerate")
 CASES = {
     "unknown command": (["train", "shop"], ["No such command 'train'", "fit"]),
@@ -105,6 +106,25 @@ CASES = {
     "index: recall": (
         ["index", "ckpt", "--recall", "foo", "--output", "i"], ["Invalid value for '--recall': give a number"],
     ),
+    "fit: earlier report": (["fit", "shop", "--report", "old.html"], [EARLIER.format("--report old.html", "file")]),
+    "evaluate: earlier report": (
+        ["evaluate", "ckpt", "shop", "--report", "old.html"], [EARLIER.format("--report old.html", "file")],
+    ),
+    "bench: earlier report": (["bench", "shop", "--report", "old.html"], ["--report old.html holds an earlier"]),
+    "bench: earlier results": (
+        ["bench", "shop", "--output", "old.json"], ["holds an earlier result", "--resume to continue it, --overwrite"],
+    ),
+    "recommend: earlier lists": (
+        ["recommend", "ckpt", "--users", "shop/events.csv", "--output", "old.parquet"],
+        [EARLIER.format("--output old.parquet", "file")],
+    ),
+    "explain: earlier picture": (
+        ["explain", "ckpt", "--item", "a", "--heatmap", "old.svg"], [EARLIER.format("--heatmap old.svg", "file")],
+    ),
+    "inspect: earlier report": (
+        ["inspect", "shop", "--output", "old"], [EARLIER.format("--output old", "folder")],
+    ),
+    "demo: earlier page": (["demo", "--output", "old"], ["--output old is not empty", "--overwrite"]),
     "demo: below a file": (["demo", "--output", "note.txt/x"], ["--output note.txt/x", "is not a folder"]),
     "demo: epochs": (["demo", "--epochs", "0", "--output", "new"], ["--epochs"]),
 }  # fmt: skip
@@ -146,6 +166,9 @@ print(json.dumps(answers))
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("usage")
     (folder / "note.txt").write_text("a note")
+    (folder / "old").mkdir()
+    for name in ("old.html", "old.json", "old.parquet", "old.svg", "old/report.html"):
+        (folder / name).write_text("[]")
     for name in ("shop", "empty", "ckpt", "folder.html", "taken.users.npz"):
         (folder / name).mkdir()
     (folder / "shop" / "items.csv").write_text("item_id,title\na,A\n")

@@ -79,6 +79,8 @@ def test_files_and_manifest(exported: dict[str, Any], checkpoint: Path) -> None:
     assert b"user_embeddings" in written and b"xcat_rec" not in written and b".py" not in written, (
         "no folders of this machine"
     )
+    with pytest.raises(ValueError, match=r"onnx=.*holds an earlier result; give another folder or overwrite=True"):
+        xcat_rec.export(checkpoint, checkpoint / "onnx")
     assert max(small) < (checkpoint / "onnx" / "weights.bin").stat().st_size, "weights are in one file"
 
 

@@ -161,6 +161,16 @@ def test_notes_on_short_lists_name_their_cause() -> None:
     ]
 
 
+def test_a_value_with_a_probability_of_zero_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes, names = recommender().vocabulary.codes("brand")
+    far = 1e4 * torch.as_tensor(codes == names.index("brand 2"))
+    monkeypatch.setattr(recommender(), "reranked", lambda scores, _: scores - far)
+    found = recommender().recommend_targets(HISTORY, "brand", filters=Filters(exclude_seen=False))
+    assert len(found) == 3 and (found[2].name, found[2].probability) == ("brand 2", 0.0)
+    assert found[2].items and {item.probability for item in found[2].items} == {0.0}
+    assert not any("of brand: " in note for note in found.notes)
+
+
 def test_unknown_columns_and_strings_are_refused() -> None:
     with pytest.raises(ValueError, match="target is 'colour': the items have no column 'colour'; give one of"):
         recommender().recommend_targets(HISTORY, "colour")

@@ -52,7 +52,11 @@ def test_the_call_and_the_command_agree_and_write_the_same(
     pages = [(tmp_path / name / "report.html").read_text() for name in ("one", "two")]
     assert pages[0] == pages[1] and not re.search(r"https?://|<script|<link|<img|user-\d", pages[0])
     assert "&lt;b&gt;gold" in pages[0] and "<b>gold" not in pages[0] and pages[0].count("<svg") >= 6
-    xcat_rec.audit(checkpoint, data, tmp_path / "one", draws=0)  # an earlier audit is replaced
+    refused(command, capsys, ["--output", "holds an earlier result; give another folder or --overwrite"])
+    with pytest.raises(ValueError, match="holds an earlier result; give another folder or overwrite=True"):
+        xcat_rec.audit(checkpoint, data, tmp_path / "one", draws=0)
+    replaced = xcat_rec.audit(checkpoint, data, tmp_path / "one", draws=0, overwrite=True)
+    assert json.loads((tmp_path / "one" / "audit.json").read_text())["draws"] == replaced.draws == 0
 
 
 def test_lists_and_users_are_those_of_the_evaluation(places: tuple[Path, Path]) -> None:

@@ -116,13 +116,20 @@ def test_prepare_and_inspect_read_the_same_tables(places, tmp_path, capsys):
     prepared = xcat_rec.prepare(places[0], tmp_path / "prepared", min_user_events=7)
     counted = xcat_rec.inspect(places[0], tmp_path / "report")
     assert prepared.manifest["users"] < counted.users == 60
+    with pytest.raises(ValueError, match="holds an earlier result; give another folder or overwrite=True"):
+        xcat_rec.inspect(places[0], tmp_path / "report")
     assert (tmp_path / "report" / PAGE).is_file() and (tmp_path / "report" / CARD_FILE).is_file()
     assert not any(capsys.readouterr())
 
 
-def test_bench_gives_runs_and_means(places, capfd):
+def test_bench_gives_runs_and_means(places, tmp_path, capfd):
     told: list[str] = []
-    result = xcat_rec.bench(places[0], ["popularity"], tell=told.append)
+    file = tmp_path / "bench.json"
+    file.write_text("of an earlier run")
+    with pytest.raises(ValueError, match="holds an earlier result; give resume=True to continue it, overwrite=True"):
+        xcat_rec.bench(places[0], ["popularity"], output=file)
+    result = xcat_rec.bench(places[0], ["popularity"], output=file, overwrite=True, tell=told.append)
+    assert json.loads(file.read_text()) == [run.row for run in result.runs]
     assert told == ["popularity, seed 0 (1 of 1) ..."] and not result.comparisons
     assert not any(capfd.readouterr())
     recall = result.runs[0].row["metrics"]["recall@10"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...rounded_shares import percentages
 from .clusters import interest_centres
 
 DAY = 86_400
@@ -166,9 +167,10 @@ class InterestProfile:
             f"of {one.opinions}"
             for one in self.categories
         ]
-        for number, centre in enumerate(self.centres, start=1):
+        shares = percentages([centre.weight for centre in self.centres])
+        for number, (centre, share) in enumerate(zip(self.centres, shares, strict=True), start=1):
             about = "; ".join(example[:80] for example in centre.examples)
-            lines.append(f"interest {number} ({centre.weight:.0%}, of {centre.opinions}): {about}")
+            lines.append(f"interest {number} ({share}, of {centre.opinions}): {about}")
         if self.entities:
             named = (f"{name} ({kind}, {times}x, {liked:+.2f})" for kind, name, times, liked in self.entities)
             lines.append("mentions: " + ", ".join(named))

@@ -34,7 +34,14 @@ from ..tuning.neighbor_weight import USERS_IN_TRAINING, neighbor_weight_scores
 from ..tuning.novel_targets import discovery_differs
 from ..tuning.product_weight import product_weight_scores
 from ..tuning.reranker import FOLDS, SecondStageGain, fit_second_stage
-from ..tuning.target_heads import check_states, check_target_heads, check_validation, fit_target_heads, place_heads
+from ..tuning.target_heads import (
+    check_states,
+    check_target_heads,
+    check_training,
+    check_validation,
+    fit_target_heads,
+    place_heads,
+)
 from ..tuning.user_samples import QUICK_USERS
 from .task import Collator, Task, register_task
 
@@ -239,6 +246,7 @@ def _check_heads(trainer: XCatTrainer, model: Any, columns: Sequence[str]) -> No
     rows = trainer.deciding_set
     for groups in check_target_heads(trainer.processor.catalogue, columns):
         check_validation(None if rows is None else trainer.task.ranked_rows(rows), groups)
+        check_training(trainer.train_dataset, groups)
 
 
 def _fit_heads(trainer: XCatTrainer, model: Any, validation: Dataset) -> None:

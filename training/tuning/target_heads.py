@@ -23,6 +23,7 @@ from ...ranking.recommender import XCatRecommender
 from ...tokenization.item_groups import ItemGroups, read_groups
 from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.progress import stage
+from ...tokenization.tables.event_roles import ROLES, TARGET
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..argument_checks import target_columns
 from ..row_datasets import as_dataset
@@ -109,6 +110,32 @@ def check_validation(rows: Dataset | None, groups: ItemGroups) -> None:
         )
 
 
+def check_training(rows: Dataset | None, groups: ItemGroups) -> None:
+    """Refuse training rows without a target of a column.
+
+    Args:
+        rows: Training sequences or windows; None for none.
+        groups: Groups of the column.
+
+    Raises:
+        ValueError: If no event that is predicted has an item with a group.
+    """
+    has_group = np.zeros(groups.num_rows, dtype=bool)
+    has_group[groups.rows] = True
+    for row in () if rows is None else rows.with_format(None):
+        following = np.asarray(row["items"], dtype=np.int64)[1:]
+        roles = np.asarray(row[ROLES])[1:] if ROLES in row else np.full(len(following), TARGET)
+        if has_group[following[roles == TARGET]].any():
+            return
+    raise _no_training_event(groups)
+
+
+def _no_training_event(groups: ItemGroups) -> ValueError:
+    return ValueError(
+        f"target_heads is {groups.column!r}: no training event has an item with a value in this column; leave it out"
+    )
+
+
 @torch.no_grad()
 def fit_target_heads(
     model: XCatForNextItem,
@@ -155,6 +182,7 @@ def fit_target_heads(
     targets, training = check_target_heads(processor.catalogue, target_columns(columns)), model.training
     for groups in targets:
         check_validation(validation, groups)
+        check_training(train, groups)
     recommender = XCatRecommender(model, processor)  # in evaluation mode
     rows = validation.select(spread_users(validation, MOST_USERS))
     states, labels = training_states(model, processor, train, QUICK_EVENTS if quick else EVENTS)
@@ -206,10 +234,7 @@ def _fitted(
     """
     some, wanted = next_groups(labels, groups)
     if not len(some):
-        raise ValueError(
-            f"target_heads is {groups.column!r}: no training event has an item with a value in this column; leave it "
-            "out"
-        )
+        raise _no_training_event(groups)  # of the sampled rows
     judged = group_rows(rows, groups)
 
     def states_of(own: list[dict[str, Any]]) -> torch.Tensor:

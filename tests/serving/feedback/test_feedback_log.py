@@ -167,6 +167,17 @@ def test_a_summary_of_damaged_times_names_the_file(tmp_path: Path) -> None:
     log.close()
 
 
+def test_times_that_are_texts_are_named(log: FeedbackLog | RedisFeedback) -> None:
+    log.show(replace(SHOWN, id="i7"))
+    log.react(Reaction("i7", "a", "click", "noon"))  # type: ignore[arg-type]
+    with pytest.raises(OSError, match=r"cannot be read: reaction \d has a time that is no whole number"):
+        [*log.reactions()]
+    log.show(replace(SHOWN, id="i8", timestamp="noon"))
+    for read in (log.impressions, lambda: [log.check(Reaction("i8", "a", "click", 1))]):
+        with pytest.raises(OSError, match="cannot be read: list 'i8' has a time that is no whole number"):
+            [*read()]
+
+
 def test_a_closed_log_answers_no_more() -> None:
     log = FeedbackLog()
     log.close()

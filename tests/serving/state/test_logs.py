@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -293,6 +294,14 @@ def test_a_time_that_is_a_text_is_named(tmp_path: Path) -> None:
         base.execute("UPDATE events SET timestamp = 'noon'")
         base.commit()
     with pytest.raises(OSError, match=r"state\.db cannot be read: event 1 has a time that is no whole number"):
+        log.read("u")
+    log.close()
+
+
+def test_a_time_that_is_a_text_is_named_on_a_server(empty_redis: str) -> None:
+    log = RedisLog(empty_redis)
+    log.append("u", replace(TENT, timestamp="noon"), "1")
+    with pytest.raises(OSError, match=r"127\.0\.0\.1:\d+ cannot be read: event 1 has a time that is no whole number"):
         log.read("u")
     log.close()
 

@@ -37,12 +37,13 @@ from xcat_rec.training.tuning.head_training import (
 from xcat_rec.training.tuning.target_heads import (
     FittedHead,
     check_target_heads,
+    check_training,
     choose_weight,
     fit_target_heads,
     place_heads,
 )
 
-from ...tiny_shop import QUICK
+from ...tiny_shop import NO_CATEGORY, QUICK
 from ..test_trainer import prepared, trainer_of
 
 ITEMS = pa.table({
@@ -224,12 +225,26 @@ def test_columns_that_cannot_have_a_head_are_refused(columns: list[str], words: 
         check_target_heads(VOCABULARY, columns)
 
 
+def test_training_rows_need_a_target_with_a_value() -> None:
+    groups = read_groups(VOCABULARY, "category")
+    lamp, boots = VOCABULARY.encode(["lamp", "boots"]).tolist()
+    rows = [{"items": [boots, lamp], "event_roles": [1, 1]}, {"items": [lamp, boots], "event_roles": [1, 0]}]
+    with pytest.raises(ValueError, match="no training event has an item with a value in this column; leave it out"):
+        check_training(Dataset.from_list(rows), groups)  # the first event and the context event are not predicted
+    check_training(Dataset.from_list([*rows, {"items": [lamp, boots], "event_roles": [0, 1]}]), groups)
+
+
 def test_heads_that_cannot_be_fitted_are_refused_before_the_training(tmp_path: Path) -> None:
     few = replace(start(), data=replace(start().data, splits=start().splits.copy()))
     few.splits["validation"] = few.splits["validation"].select(range(12))
     trainer = trainer_of(few, tmp_path, target_heads=["brand"])
     with pytest.raises(ValueError, match="12 users of the validation split have a target item with a value in this"):
         trainer.train()
+    none = replace(start(), data=replace(start().data, splits=start().splits.copy()))
+    only = int(start().processor.catalogue.encode([f"item-{NO_CATEGORY:02}"])[0])
+    none.splits["train"] = none.splits["train"].map(lambda row: {"items": [only] * len(row["items"])})
+    with pytest.raises(ValueError, match="'category': no training event has an item with a value in this column"):
+        trainer_of(none, tmp_path, target_heads=["category"]).train()
     stream = trainer_of(start(), tmp_path, target_heads=["brand"], max_steps=1)
     stream._given_rows = IterableDataset.from_generator(lambda: iter(()))
     with pytest.raises(ValueError, match="target_heads is brand, and train_dataset is a stream"):
