@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .training.collators import PackingCollator as PackingCollator
     from .training.preparation.options import PreparationOptions as PreparationOptions
     from .training.preparation.prepare import prepare_training as prepare_training
+    from .workflows.add_heads import add_target_heads as add_target_heads
     from .workflows.add_items import add_items as add_items
     from .workflows.attack import attack as attack
     from .workflows.attack_result import AttackResult as AttackResult
@@ -160,6 +161,7 @@ _EXPORTS = {
     "XCatTrainingArguments": ".training.arguments",
     "add_adapter": ".checkpoints.adapters",
     "add_items": ".workflows.add_items",
+    "add_target_heads": ".workflows.add_heads",
     "attach_card": ".model_cards.callback",
     "attack": ".workflows.attack",
     "audit": ".workflows.audit",

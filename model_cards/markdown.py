@@ -37,6 +37,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
+def section_first(text: str, section: str) -> str:
+    r"""The text of a card with a section before all others, below the title.
+
+    >>> section_first("# Shop\n\n## Data\n", "## Update\n\nFine-tuned.")
+    '# Shop\n\n## Update\n\nFine-tuned.\n\n## Data\n'
+    """
+    title, line_end, rest = text.lstrip().partition("\n")
+    heading = f"{title}\n\n" if title.startswith("# ") else ""
+    body = rest if heading else title + line_end + rest
+    return f"{heading}{section}\n\n{body.lstrip()}"
+
+
 def facts_table(rows: Iterable[Sequence[str]]) -> str:
     """A table of names and values, without a header."""
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .markdown import cell, facts_table
+from .markdown import cell, facts_table, section_first
 
 TITLE = "## Update"
 
@@ -27,8 +27,5 @@ def write_updated_card(source: Path, target: Path, rows: Sequence[tuple[str, str
         "sections are of the checkpoint before it.\n\n"
         f"{facts_table([[name, cell(value)] for name, value in rows])}"
     )
-    title, line, rest = card.text.lstrip().partition("\n")
-    heading = f"{title}\n\n" if title.startswith("# ") else ""
-    body = rest if heading else title + line + rest
-    card.text = f"{heading}{section}\n\n{body.lstrip()}"
+    card.text = section_first(card.text, section)
     target.write_text(str(card), encoding="utf-8")

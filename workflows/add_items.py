@@ -12,8 +12,7 @@ import polars as pl
 from ..catalogue import added_items
 from ..catalogue.added_items import AddedItems
 from ..catalogue.item_images import image_encoder_of
-from ..checkpoints.adapters import is_adapter
-from ..checkpoints.load import load_base, note_catalogue
+from ..checkpoints.load import note_catalogue
 from ..checkpoints.review import copy_review
 from ..modeling_xcat.hub_xcat import locate_checkpoint
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
@@ -27,6 +26,7 @@ from ..tokenization.progress import quiet_transformers
 from ..tokenization.tables.problems import TableReport
 from ..tokenization.tables.schema import TableColumns
 from .output_folders import check_other_folder, check_output
+from .whole_checkpoint import load_whole
 
 if TYPE_CHECKING:
     from ..tokenization.sources.generic import TableSource
@@ -92,11 +92,7 @@ def add_items(
     check_other_folder(name, output)
     check_output(output, overwrite=overwrite)
     folder = locate_checkpoint(name, files=SHARED, revision=revision)
-    if not (folder / "config.json").is_file() and is_adapter(folder):
-        raise ValueError(
-            f"{name} is an adapter; merge it with its base first (load_adapted, merge_and_unload) and save that"
-        )
-    model, processor = load_base(folder)
+    model, processor = load_whole(folder, name)
     table, report = added_items.read_items(items, processor, columns, encoding)
     read = _images(model, processor, table, images, items)
     if read is not None and holds_vectors(table[read.column]):

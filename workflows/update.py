@@ -14,8 +14,7 @@ import numpy as np
 from datasets import Dataset
 
 from ..catalogue.added_counts import add_counts
-from ..checkpoints.adapters import is_adapter
-from ..checkpoints.load import load_base, note_catalogue
+from ..checkpoints.load import note_catalogue
 from ..checkpoints.review import copy_review
 from ..counting import counted
 from ..model_cards.update_section import write_updated_card
@@ -37,6 +36,7 @@ from .output_folders import check_other_folder, check_output
 from .read_shop import read_shop
 from .update_data import UpdateLog, read_log, with_index_items, with_replay
 from .update_guards import GROWTH, Guard, Guards, check_growth
+from .whole_checkpoint import load_whole
 from .working_folders import working_folder
 
 if TYPE_CHECKING:
@@ -193,11 +193,7 @@ def _check_training(learning_rate: float, num_train_epochs: float, seed: int) ->
 
 def _load(folder: Path, name: str) -> tuple[XCatForNextItem, XCatProcessor]:
     """Model and processor of a whole checkpoint that ranks items."""
-    if not (folder / "config.json").is_file() and is_adapter(folder):
-        raise ValueError(
-            f"{name} is an adapter; merge it with its base first (load_adapted, merge_and_unload) and save that"
-        )
-    model, processor = load_base(folder)
+    model, processor = load_whole(folder, name)
     if isinstance(model, XCatForClickPrediction):
         raise ValueError(
             f"{name} predicts clicks, and an update trains next items; train it again with task='click' and base="

@@ -52,7 +52,6 @@ def test_the_call_and_the_command_agree(
     ]  # fmt: skip
     assert run(command, capsys) == plain
     refused(command, capsys, ["--output", "holds an earlier result; give another folder or --overwrite"])
-    assert run([*command, "--overwrite"], capsys) == plain
     clean, attacked = found.cells["no attack", "none"], found.cells["bandwagon", "none"]
     assert clean.gain.mean == 0 == clean.change.mean and attacked.cost["users"] == 12 <= attacked.promoting
     assert attacked.gain.mean == pytest.approx(np.nanmean(attacked.hits) - np.nanmean(clean.hits))
