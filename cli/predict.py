@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Encoding, MissingUsers, TimeFormat
+from ..counting import counted
+from .options import Encoding, MissingUsers, Overwrite, TimeFormat
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,6 +47,7 @@ def predict(
     encoding: Encoding = None,
     missing_users: MissingUsers = "drop",
     output: Annotated[Path | None, typer.Option(help="Parquet file for --shown with probabilities.")] = None,
+    overwrite: Overwrite = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Predict the probability that a user clicks an item that is shown, for a model of xcat fit --task click.
@@ -72,7 +74,7 @@ def predict(
         raise ValueError("give --items A,B for one user, or --shown FILE for many")
     check_file_to_read("--shown", shown)
     check_file_to_read("--users", users)
-    check_file_to_write("--output", output, ".parquet")
+    check_file_to_write("--output", output, ".parquet", overwrite)
     parse_columns(columns)
     check_checkpoint(checkpoint, revision)
     if shown is None:
@@ -84,12 +86,12 @@ def predict(
 
     found = predict_clicks(
         checkpoint, shown, users, output=output, revision=revision, columns=columns, time_format=time_format,
-        encoding=encoding, missing_users=missing_users,
+        encoding=encoding, missing_users=missing_users, overwrite=overwrite,
     )  # fmt: skip
     for note in found.notes:
         say(f"note: {note}")
     if output is not None:
-        messages.print(f"{len(found.table):,} rows: {output}")
+        messages.print(f"{counted(len(found.table), 'row')}: {output}")
     elif not json_output:
         _print(found.table)
     if json_output:

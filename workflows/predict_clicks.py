@@ -20,7 +20,7 @@ from ..tokenization.sequences.showing_table import ShowingTable, read_showing_ta
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS
 from .fields import given_columns
 from .load import load
-from .output_folders import check_file_to_write
+from .output_folders import check_file_to_write, refuse_earlier
 
 if TYPE_CHECKING:
     from ..ranking.recommender import XCatRecommender
@@ -66,6 +66,7 @@ def predict_clicks(
     time_format: str | None = None,
     encoding: str | None = None,
     missing_users: MissingUsers = "drop",
+    overwrite: bool = False,
 ) -> PredictedClicks:
     """Predict the probability of a click for each row of a table of users and items.
 
@@ -76,19 +77,20 @@ def predict_clicks(
         checkpoint: A checkpoint of `fit(task="click")`, or one that is loaded.
         shown: Table with `user_id`, `item_id`, optionally `timestamp`, and the context columns of the model.
         users: Table of events, as of `fit`; None if all users are new.
-        output: Parquet file for the result; an existing one is replaced.
+        output: Parquet file for the result; None to write none.
         revision: Branch, tag or commit of a hub repository.
         columns: Names of the columns of both tables; None for those of the checkpoint.
         time_format: How times are written, likewise.
         encoding: Encoding of files of text, likewise.
         missing_users: "error" refuses rows without a user, "drop" leaves them out.
+        overwrite: Whether an earlier result in `output` may be replaced.
 
     Returns:
         The table with probabilities, and notes.
 
     Raises:
         OSError: If a file cannot be read or written.
-        ValueError: If the model predicts no clicks, a table cannot be read, a context column is missing, or rows have
+        ValueError: If the model predicts no clicks, the output exists, a table cannot be read, a context column is missing, or rows have
             times and events have none.
 
     Example (not run: it needs a checkpoint):
@@ -97,6 +99,7 @@ def predict_clicks(
     file = None if output is None else Path(output)
     if file is not None:
         check_file_to_write(file, f"output={str(output)!r}", ".parquet")
+        refuse_earlier(file, f"output={str(output)!r}", overwrite)
     for table in (shown, users):
         refuse_prepared(table, "give")
     recommender = load(checkpoint, revision=revision) if isinstance(checkpoint, str | os.PathLike) else checkpoint

@@ -66,6 +66,10 @@ def test_a_table_has_the_probabilities_of_the_evaluation(
     tables = ["--shown", str(tmp_path / "shown.csv"), "--users", str(tmp_path / "events.csv")]
     told = run(["predict", str(fitted.output), *tables, "--output", str(tmp_path / "found.parquet"), "--json"], capsys)
     assert told == {"output": str(tmp_path / "found.parquet"), "num_rows": shown.height}
+    again = ["predict", str(fitted.output), *tables, "--output", str(tmp_path / "found.parquet")]
+    refused(again, capsys, ["--output", "holds an earlier result; give another file or --overwrite"])
+    with pytest.raises(ValueError, match="holds an earlier result"):
+        xcat_rec.predict_clicks(fitted.output, shown, log, output=tmp_path / "found.parquet")
     written = pl.read_parquet(tmp_path / "found.parquet")["probability"].to_numpy()
     np.testing.assert_allclose(written, found.table["probability"].to_numpy(), atol=1e-6)
 
