@@ -90,8 +90,8 @@ def predict_clicks(
 
     Raises:
         OSError: If a file cannot be read or written.
-        ValueError: If the model predicts no clicks, the output exists, a table cannot be read, a context column is missing, or rows have
-            times and events have none.
+        ValueError: If the model predicts no clicks, the output exists, a table cannot be read, a context column is
+            missing, or rows have times and events have none.
 
     Example (not run: it needs a checkpoint):
         predict_clicks("my-clicks", "shown.csv", "events.csv").table
