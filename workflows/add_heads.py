@@ -137,7 +137,7 @@ def add_target_heads(
     train, validation = (
         rows if interests is None else interests.added(rows) for rows in (judged.data.train, judged.data.validation)
     )
-    earlier = set(model.config.target_head_groups) - set(wanted)
+    earlier = set(model.config.target_head_groups or {}) - set(wanted)
     for note in judged.notes:
         tell(f"note: {note}")
     heads = fit_target_heads(model, processor, train, validation, wanted, seed=seed, quick=quick)
