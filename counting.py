@@ -26,6 +26,24 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
+def counted_of(count: int, total: int, noun: str, verb: str = "", plural: str | None = None) -> str:
+    """A part of a total with the total's noun, and a verb that agrees with the part.
+
+    Args:
+        count: The part.
+        total: The total.
+        noun: The noun for one.
+        verb: "have", "are" or "were"; empty for none.
+        plural: The noun for other numbers; None for the noun with an s.
+
+    Example:
+        >>> counted_of(1, 1, "user", "have"), counted_of(1, 2000, "item", "are"), counted_of(2, 3, "row")
+        ('1 of 1 user has', '1 of 2,000 items is', '2 of 3 rows')
+    """
+    after = f" {verb}" if verb else ""
+    return f"{count:,} of {counted(total, noun, plural)}{_OF_ONE[after] if after and count == 1 else after}"
+
+
 def agreed(sentence: str) -> str:
     """A sentence that begins with a count, in the singular if the count is 1.
 

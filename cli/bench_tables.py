@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..counting import counted
 from ..evaluation.bootstrap import confidence_interval
 from ..evaluation.more_metrics import DECIDING_METRIC
 from ..evaluation.purposes import DISCOVER, NEXT, PURPOSE_MEANINGS, PURPOSES
@@ -97,7 +98,8 @@ def asks_table(rows: Sequence[Row], reports: Mapping[str, RankingReport]) -> Pla
     below = []
     for kind in ask_kinds_of(rows):
         users = next((row["asks"][kind]["num_users"] for row in rows if (row.get("asks") or {}).get(kind)), 0)
-        below.append(f"{kind}: {users:,} users" if users else f"{kind}: no target of the test split has a text for it")
+        none = "no target of the test split has a text for it"
+        below.append(f"{kind}: {counted(users, 'user') if users else none}")
         blocks: list[tuple[str, str, str, str | None]] = [
             (name, key, DECIDING_METRIC, start) for name, (key, _, start) in ASK_INPUTS.items()
         ]

@@ -122,7 +122,8 @@ def _show(turn: ChatTurn, json_output: bool, text: str | None) -> None:
 
 
 def _say_unknown(unknown: int, events: int) -> None:
+    from ..modeling_xcat.unknown_users_xcat import unknown_note
     from .console import say
 
     if unknown:
-        say(f"note: {unknown} of {events} events have items that are not in the catalogue")
+        say(f"note: {unknown_note(unknown, events)}")

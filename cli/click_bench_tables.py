@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..counting import counted, counted_of
 from ..evaluation.click_evaluation import TABLE_METRICS
 from ..workflows.results import Row, by_model
 from .click_tables import about_labels
@@ -42,10 +43,11 @@ def click_results_table(rows: Sequence[Row], intervals: Sequence[Mapping[str, An
         *([Column("± seeds", right=True)] if several else []), Column("95 % interval", right=True),
     )  # fmt: skip
     runs = ", ".join(f"{model} {len(group)}" for model, group in grouped.items())
+    both = first["num_users"] - first["num_left_out"]
     below = [
-        f"{about_labels(first['labels'])}: {first['num_rows']:,} rows, {first['num_positives']:,} positive",
-        f"gauc: {first['num_users'] - first['num_left_out']:,} of {first['num_users']:,} users have both labels; "
-        f"{first['num_left_out']:,} are left out",
+        f"{about_labels(first['labels'])}: {counted(first['num_rows'], 'row')}, {first['num_positives']:,} positive",
+        f"gauc: {counted_of(both, first['num_users'], 'user', 'have')} both labels; "
+        f"left out: {first['num_left_out']:,}",
         f"runs: {runs}; values are means over seeds",
         "*: best model of the metric; log_loss and ece: lower is better",
     ]

@@ -34,7 +34,7 @@ def clicks_table(reports: Mapping[str, ClickReport], title: str = "") -> PlainTa
     )
     below = [
         f"{about_labels(first.kind)}: {counts}",
-        f"gauc: {first.num_users - first.num_left_out:,} users with both labels",
+        f"gauc: {counted(first.num_users - first.num_left_out, 'user')} with both labels",
         "slope: reliability slope; 1 is calibrated",
         f"ece by chance, if predictions are right: {', '.join(chance)}",
     ]

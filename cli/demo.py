@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..counting import counted
+
 if TYPE_CHECKING:
     from ..ranking.recommender import XCatRecommender
 
@@ -61,7 +63,7 @@ def demo(
     results.print(purposes_table(fitted.reports, title), highlight=False)
     for one in found.lists:
         for name, items in one.lists.items():
-            title = f"{one.name}, after {one.events:,} purchases: {name}"
+            title = f"{one.name}, after {counted(one.events, 'purchase')}: {name}"
             results.print("", recommendation_table(items, title, reasons=True), highlight=False, sep="\n")
     messages.print(
         f"trained in {fitted.train_seconds:.0f} s, {fitted.total_seconds:.0f} s in all, "

@@ -177,9 +177,9 @@ def category_table(metrics: CategoryMetrics) -> PlainTable:
             values = ["-" if math.isnan(row[metric]) else f"{row[metric]:.4f}" for metric in METRICS]
             rows.append((source, row["target"], f"{row['num_targets']:,}", *values))
         rows.append("")
-    notes = [f"{metrics.joined:,} categories are joined as other"] if metrics.joined else []
+    notes = [f"joined as other: {counted(metrics.joined, 'category', 'categories')}"] if metrics.joined else []
     if len(pairs) > PAIRS_SHOWN:
-        notes.append(f"{len(pairs) - PAIRS_SHOWN:,} pairs with fewer targets are in --json")
+        notes.append(f"in --json: {counted(len(pairs) - PAIRS_SHOWN, 'pair')} with fewer targets")
     numbers = [Column(name, right=True) for name in ("targets", *METRICS)]
     columns = (Column("last event", cut=True), Column("target", cut=True), *numbers)
     while rows and rows[-1] == "":

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from ..counting import counted
 from ..workflows.model_list import BenchModel
 
 INDENT = "    "
@@ -28,7 +29,7 @@ class ModelPage:
         lines = []
         for purpose in dict.fromkeys(model.purpose for model in self.models):
             chosen = [model for model in self.models if model.purpose == purpose]
-            lines += [f"Task {purpose}: {len(chosen)} models", ""]
+            lines += [f"Task {purpose}: {counted(len(chosen), 'model')}", ""]
             for model in chosen:
                 once = "" if model.trained else " (one run)"
                 lines += [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..counting import counted
+from ..counting import counted, counted_of
 from .options import Encoding, Explore, Filter, MissingUsers, Overwrite, Rerank, TimeFormat
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ def _say_notes(notes: Counter[str], users: int | None) -> None:
         note = note.replace(EXCLUSION_REMEDY, "xcat chat CHECKPOINT reads exclusions, and so does --exclude-category")
         for argument, option in _OPTIONS.items():
             note = note.replace(argument, option)
-        of = "" if users is None else f" ({count:,} of {users:,} users)"
+        of = "" if users is None else f" ({counted_of(count, users, 'user')})"
         say(f"note: {note}{of}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..counting import counted
 from ..rounded_shares import percentages
 from ..serving.space_catalogue import price_text, reason_name
 from .plain_tables import Column, PlainTable, one_line
@@ -118,7 +119,9 @@ def profile_tables(name: str, profile: InterestProfile) -> list[PlainTable]:
     share = [Column(heading, right=True) for heading in ("interest", "share", "opinions")]
     times = [Column(heading, right=True) for heading in ("times", "liked")]
     tables = [
-        PlainTable(f"{name}: {profile.opinions:,} opinions", (Column("category", cut=True), *liking), categories),
+        PlainTable(
+            f"{name}: {counted(profile.opinions, 'opinion')}", (Column("category", cut=True), *liking), categories
+        ),
         PlainTable("", (*share, Column("about", cut=True)), centres),
         PlainTable("", (Column("name", cut=True), Column("kind", cut=True), *times), names),
     ]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..counting import counted
+
 if TYPE_CHECKING:
     from ..workflows.replay import ReplayResult
 
@@ -70,7 +72,7 @@ def _show(found: ReplayResult) -> None:
     value = next(iter(found.estimates.values())).logged_value
     effective = ", ".join(f"{one.effective_rounds:,.0f} of {name}" for name, one in found.estimates.items())
     below = [
-        f"{found.num_lists:,} lists were drawn at random and used, {found.left_out:,} were not",
+        f"drawn at random and used: {counted(found.num_lists, 'list')}; others: {found.left_out:,}",
         f"effective lists: {effective}",
         f"reactions per list as shown: {value:.4f} ({', '.join(found.reactions) or 'none'})",
     ]

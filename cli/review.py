@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..counting import counted
 from .options import Policy
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _show(waiting: list[QueuedItem], limit: int, found: Review) -> None:
 
     rows = [(one.item_id, one.outcome, ", ".join(one.categories), _rules(one), one.title) for one in waiting[:limit]]
     columns = [Column("item"), Column("outcome"), Column("category"), Column("rule"), Column("title", cut=True)]
-    title = f"{len(waiting):,} items wait for a decision, {len(found.log()):,} decisions were made"
+    title = f"waiting for a decision: {counted(len(waiting), 'item')}; decisions so far: {len(found.log()):,}"
     below = ["?: a hidden word, a word with other meanings, or a find of a classifier"]
     doubted = any("?" in rules for _, _, _, rules, _ in rows)
     results.print(PlainTable(title, columns, rows, below if doubted else []), "", highlight=False)

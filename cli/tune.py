@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..counting import counted
 from ..rounded_shares import percentages
 from .options import Columns, Data, Encoding, Events, Items, MissingUsers, TimeFormat, UnknownItems
 
@@ -122,7 +123,7 @@ def _show(found: TuneResult) -> None:
         rows.append((str(trial["number"]), f"{trial['value']:.4f}", str(trial["epochs"]), *searched))
     columns = [Column(name, right=True) for name in ("trial", found.metric, "epochs", *names)]
     pruned = sum(trial["state"] == "pruned" for trial in found.trials)
-    below = [f"{len(ended):,} trials ended, {pruned:,} were pruned; metrics are of the validation split"]
+    below = [f"{counted(len(ended), 'trial')} ended; pruned: {pruned:,}; metrics are of the validation split"]
     if found.importances:
         shown = zip(found.importances, percentages([*found.importances.values()]), strict=True)
         below.append("importance: " + ", ".join(f"{name} {share}" for name, share in shown))

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from datasets import Dataset
 
-from ..counting import counted
+from ..counting import counted, counted_of
 from ..tokenization.sequences.shown import flat_lists
 from ..tokenization.vocabulary import ItemVocabulary
 from .bootstrap import Interval, bootstrap_statistic
@@ -152,7 +152,8 @@ def click_table(reports: Mapping[str, ClickReport]) -> str:
     """
     first = next(iter(reports.values()))
     head = f"{first.kind} labels: {counted(first.num_rows, 'row')}, {first.num_positives:,} positive; "
-    head += f"{first.num_users - first.num_left_out:,} of {first.num_users:,} users have both labels and are in gauc"
+    both = counted_of(first.num_users - first.num_left_out, first.num_users, "user", "have")
+    head += f"{both} both labels, for gauc"
     lines = [f"| model | {' | '.join(TABLE_METRICS)} |", "|---" * (1 + len(TABLE_METRICS)) + "|"]
     for name, report in reports.items():
         values = (f"{report.value(metric):.4f}" for metric in TABLE_METRICS)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..counting import counted
 from ..evaluation.audits.model_audit import PurposeAudit
 from ..evaluation.bootstrap import Interval
 from ..modeling_xcat.saving_xcat import CARD_FILE
@@ -46,7 +47,7 @@ def audit_card_section(
              f"{one.popularity.coverage:.1%}"]
             for name, one in found.models.items()
         ]  # fmt: skip
-        parts += [f"Purpose {line(purpose)}, {found.num_users:,} users, 95 % intervals:", table(head, rows)]
+        parts += [f"Purpose {line(purpose)}, {counted(found.num_users, 'user')}, 95 % intervals:", table(head, rows)]
     parts.append(
         "Balanced NDCG: each target is weighted by the inverse of its item's training events. Long-tail share: share "
         "of items that are not among the most popular ones with 80 % of the training events."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..counting import counted
 from ..evaluation.audits.changed_histories import HistoryImportance
 from ..evaluation.audits.group_attention import GroupExposure
 from ..evaluation.audits.model_audit import ModelAudit, PurposeAudit
@@ -53,8 +54,9 @@ def audit_page(
         audit, begin = found.models[own], f"{purpose.capitalize()}: "
         about = (
             f"<p>Lists of {plain_text(PURPOSE_MEANINGS[purpose])}, as of <code>{plain_text(PURPOSE_CALLS[purpose])}"
-            f"</code>, for {found.num_users:,} users. In their histories an item has {found.history_events.mean:,.1f} "
-            f"training events on average, and {found.history_tail.mean:.1%} of the items are long-tail items.</p>"
+            f"</code>, for {counted(found.num_users, 'user')}. In their histories an item has "
+            f"{found.history_events.mean:,.1f} training events on average, and {found.history_tail.mean:.1%} of the "
+            "items are long-tail items.</p>"
         )
         sections |= {
             f"{begin}popularity": about + _popularity(found, k),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..counting import counted_of
 from ..evaluation.audits.changed_histories import HistoryImportance
 from ..evaluation.audits.doubly_robust import OVERLAP
 from ..evaluation.audits.promotions import BALANCED, PromotionEffect, PromotionEffects
@@ -11,7 +12,7 @@ from .audit_parts import bullets, interval_cell, plain_text, table
 def history_section(found: HistoryImportance, k: int) -> str:
     """Lists of changed histories, as HTML."""
     about = (
-        f"<p>Lists of {found.num_users:,} of {found.num_all_users:,} users, if their histories had been different. "
+        f"<p>Lists of {counted_of(found.num_users, found.num_all_users, 'user')}, if histories had been different. "
         f"With whole histories NDCG@{k} is {found.whole.mean:.3f} ({found.whole.low:.3f} to {found.whole.high:.3f}). "
         "The changes show what the model relies on, "
         "not what users would have bought.</p>"

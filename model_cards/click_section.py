@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..counting import counted, counted_of
 from ..evaluation.click_evaluation import TABLE_METRICS, ClickReport
 from ..evaluation.click_prediction.click_metrics import ABOUT
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
@@ -114,12 +115,13 @@ def click_section(facts: ClickFacts | None, own: str) -> str:
         "ECE of right predictions, by chance": _number(report.ece_by_chance),
     }
     return "\n\n".join([
-        f"### Clicks ({report.num_rows:,} shown items of {report.num_users:,} users, "
+        f"### Clicks ({counted(report.num_rows, 'shown item')} of {counted(report.num_users, 'user')}, "
         f"{report.num_positives:,} positive)",
         f"{facts.labels}. The other models are floors: a logistic regression of the item's popularity, and of the "
         "share of the history in its category.",
         table(["model", *HEADINGS.values()], rows),
-        f"{line(ABOUT['gauc'])} {both:,} users have both labels. {line(ABOUT['ece'])}",
+        f"{line(ABOUT['gauc'])} {counted_of(both, report.num_users, 'user', 'have')} both labels. "
+        f"{line(ABOUT['ece'])}",
         facts_table([[name, value] for name, value in {**measured, **facts.facts}.items()]),
     ])  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from ..counting import counted
 from ..evaluation.audits.exposure import HEAD, HISTORIES, Audit, ExposureAudit, PopularityAudit
 from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.purposes import DISCOVER, NEW_TARGETS, NEXT, NO_DISCOVERY, PURPOSE_CALLS, discover_reports
@@ -58,13 +59,12 @@ def _ranking_section(data: XCatModelCardData) -> str:
 def _measured(data: XCatModelCardData, reports: Mapping[str, RankingReport], headings: tuple[str, str]) -> list[str]:
     """Headings and tables of one purpose: all targets, then each slice."""
     report = reports[data.own_name]
-    parts = [
-        f"### {headings[0]} ({report.num_targets:,} of {report.num_users:,} users)", _compared(data, reports, None)
-    ]  # fmt: skip
+    measured = f"{report.num_targets:,} of {counted(report.num_users, 'user')}"
+    parts = [f"### {headings[0]} ({measured})", _compared(data, reports, None)]
     for name in card_slices(report):
         count = int(report.slices[name].get("num_targets", 0))
         meaning = f"{SLICE_MEANINGS[name]}; " if name in SLICE_MEANINGS else ""
-        parts.append(f"### {headings[1]} `{line(name)}` ({meaning}{count:,} targets)")
+        parts.append(f"### {headings[1]} `{line(name)}` ({meaning}{counted(count, 'target')})")
         parts.append(_compared(data, reports, name) if count else "No targets in this slice.")
     return parts
 

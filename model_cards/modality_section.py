@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..counting import counted_of
 from ..evaluation.modalities import ModalityReport
 from .markdown import table
 
@@ -19,7 +20,7 @@ def modality_section(found: ModalityReport | None, has_images: bool) -> str:
     """
     if found is None:
         return f"{HEADING}\n\n{_UNMEASURED}" if has_images else ""
-    shown = f"{found.whole.num_users:,} of {found.num_all_users:,} users"
+    shown = counted_of(found.whole.num_users, found.num_all_users, "user")
     told = (
         f"The same model ranks the targets of {shown} with texts or images of all items left out, or exchanged. "
         "Nothing is trained again. Cold: targets without training events."

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..counting import counted
 from ..modeling_xcat.recommending_xcat import Recommendation, Recommendations
 from ..serving.space_catalogue import reason_name
 from .markdown import line
@@ -38,7 +39,8 @@ def customer_lists(customers: Sequence[CustomerLists]) -> str:
         "reason does not depend on any single purchase more than the rest of its list does.</p>"
     ]
     for one in customers:
-        parts.append(f'<h3>{escaped(one.name)}, after {one.events:,} purchases</h3><div class="lists">')
+        after = counted(one.events, "purchase")
+        parts.append(f'<h3>{escaped(one.name)}, after {after}</h3><div class="lists">')
         parts += [f"<div><h4>{escaped(name)}</h4>{ordered(found)}</div>" for name, found in one.lists.items()]
         parts.append("</div>")
     return "\n".join(parts)

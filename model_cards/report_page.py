@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..counting import counted
 from ..evaluation.bootstrap import SAMPLES
 from ..evaluation.more_metrics import about_metric
 from ..evaluation.purposes import DISCOVER, NEW_TARGETS, NEXT, NO_DISCOVERY, PURPOSE_CALLS, discover_reports
@@ -170,9 +171,10 @@ def _discovery(reports: Mapping[str, RankingReport], own: str | None) -> dict[st
     first = next(iter(reports.values()))
     about = (
         "<p>Lists of new items: the items of a user's history are left out of the ranking of every model, and the "
-        f"targets are not in the history. {first.num_users:,} users have {first.num_targets:,} such targets. They "
-        f"are the targets of the slice {NEW_TARGETS}, ranked otherwise. <code>{PURPOSE_CALLS[DISCOVER]}</code> gives "
-        f"these lists, and <code>{PURPOSE_CALLS[NEXT]}</code> the lists of the tables above.</p>\n"
+        f"targets are not in the history: {counted(first.num_targets, 'target')} of "
+        f"{counted(first.num_users, 'user')}. The slice {NEW_TARGETS} has the same targets, ranked otherwise. "
+        f"<code>{PURPOSE_CALLS[DISCOVER]}</code> gives these lists, and <code>{PURPOSE_CALLS[NEXT]}</code> the lists "
+        "of the tables above.</p>\n"
     )
     return {
         "Discovery": about + _results(reports, own, ()),
@@ -183,8 +185,9 @@ def _discovery(reports: Mapping[str, RankingReport], own: str | None) -> dict[st
 def _about_results(reports: Mapping[str, RankingReport]) -> str:
     first = next(iter(reports.values()))
     return (
-        f"<p>Each model ranks the whole catalogue for {first.num_users:,} users with {first.num_targets:,} held-out "
-        "targets. Higher is better; the maximum is 1. The best value of a column is bold.</p>\n"
+        f"<p>Each model ranks the whole catalogue for {counted(first.num_users, 'user')} with "
+        f"{counted(first.num_targets, 'held-out target')}. Higher is better; the maximum is 1. The best value of a "
+        "column is bold.</p>\n"
         '<ul class="muted"><li>Recall: share of the targets that are in the list.</li>'
         "<li>NDCG: like recall, but targets higher in the list count more.</li>"
         "<li>MRR: one divided by the rank of the first target.</li>"

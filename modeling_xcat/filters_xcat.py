@@ -234,7 +234,7 @@ class ItemFilter:
         allowed = self.allowed(filters)
         allowed[:NUM_SPECIAL_ROWS] = False
         total = int(self._live[NUM_SPECIAL_ROWS:].sum())
-        left, reasons, changes = total, [f"the catalogue has {total:,} items"], list[str]()
+        left, reasons, changes = total, [f"the catalogue has {total:,} item{'s' * (total != 1)}"], list[str]()
         named = [name for name in _NAMES if _is_set(filters, name)]
         if (kept := int(allowed.sum())) < left:
             left = kept
@@ -293,9 +293,10 @@ class ItemFilter:
         rows = torch.as_tensor(self._vocabulary.encode(list(ids))).long()
         unknown = (rows < NUM_SPECIAL_ROWS).nonzero().squeeze(1)
         if len(unknown):
+            ids_are = f"id{'s' * (len(rows) != 1)} {'is not an item' if len(unknown) == 1 else 'are not items'}"
             raise ValueError(
-                f"only_items: {len(unknown):,} of {len(rows):,} ids are not items of the catalogue, for example "
-                f"{list(ids)[int(unknown[0])]!r}; leave them out, or add the items with add_items"
+                f"only_items: {len(unknown):,} of {len(rows):,} {ids_are} of the catalogue, for "
+                f"example {list(ids)[int(unknown[0])]!r}; leave them out, or add the items with add_items"
             )
         return rows.to(self.codes.device)
 

@@ -21,7 +21,7 @@ from .popular_xcat import popular_rows
 from .ranked_xcat import Ranked, Reordering, ranked_items, with_pinned
 from .ranking_xcat import CODES_FROM, ItemIndex
 from .recent_events_xcat import RecentEvents
-from .unknown_users_xcat import why_unknown
+from .unknown_users_xcat import unknown_note, why_unknown
 
 REASONS = 3
 """Maximum reasons per recommendation."""
@@ -150,7 +150,7 @@ class Recommendations(list[Recommendation]):
         elif self.basis == "none" and self.shortage is None:
             notes.append(f"no recommendations: {named}; give on_unknown='popular' for popular items")
         elif self.unknown_items:
-            notes.append(f"{self.unknown_items} of {self.events} events have items that are not in the catalogue")
+            notes.append(unknown_note(self.unknown_items, self.events))
         if self.shortage is not None:
             notes.append(self.shortage)
         if self.gaps_known is False and self.timed:

@@ -19,9 +19,27 @@ def why_unknown(events: int, profile: bool = True) -> str:
         >>> why_unknown(2)
         'none of the 2 events has an item of the catalogue'
     """
+    if events == 1:
+        return "its only event has no item of the catalogue"
     if events:
         return f"none of the {events} events has an item of the catalogue"
     return "the history is empty" if profile else "without a profile, the same for everybody"
+
+
+def unknown_note(unknown: int, events: int) -> str:
+    """The note on events without an item of the catalogue.
+
+    Args:
+        unknown: Their number.
+        events: Events of the history.
+
+    Example:
+        >>> print(unknown_note(1, 3), unknown_note(2, 3), sep="; ")
+        1 of 3 events has an item that is not in the catalogue; 2 of 3 events have items that are not in the catalogue
+    """
+    of = f"{unknown:,} of {events:,} event{'s' * (events != 1)}"
+    what = "has an item that is" if unknown == 1 else "have items that are"
+    return f"{of} {what} not in the catalogue"
 
 
 def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
@@ -39,6 +57,7 @@ def check_unknown(unknown: int, users: int, on_unknown: str) -> None:
         raise ValueError(f"on_unknown is {on_unknown!r}; give one of {', '.join(get_args(OnUnknown))}")
     if on_unknown == "error" and unknown:
         raise ValueError(
-            f"histories: {unknown:,} of {users:,} users have no item of the catalogue; give item ids of the items "
-            "table, on_unknown='popular' for popular items, or on_unknown='skip' to leave these users out"
+            f"histories: {unknown:,} of {users:,} user{'s' * (users != 1)} ha{'s' if unknown == 1 else 've'} no item "
+            "of the catalogue; give item ids of the items table, on_unknown='popular' for popular items, or "
+            "on_unknown='skip' to leave these users out"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..modeling_xcat.filters_xcat import Filters
 from ..modeling_xcat.recommending_xcat import Basis
-from ..modeling_xcat.unknown_users_xcat import why_unknown
+from ..modeling_xcat.unknown_users_xcat import unknown_note, why_unknown
 
 
 def basis_note(column: str, basis: Basis, events: int, unknown: int, profile: bool) -> str | None:
@@ -25,7 +25,7 @@ def basis_note(column: str, basis: Basis, events: int, unknown: int, profile: bo
         return f"popular values of {column}: {why_unknown(events, profile)}"
     if basis == "none":
         return f"no recommendations: {why_unknown(events, profile)}; give on_unknown='popular' for popular values"
-    return f"{unknown} of {events} events have items that are not in the catalogue" if unknown else None
+    return unknown_note(unknown, events) if unknown else None
 
 
 def shortage_note(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ..counting import counted_of
 from ..modeling_xcat.arguments_xcat import whole_number
 from ..modeling_xcat.past_xcat import XCatPast
 from ..modeling_xcat.recommending_xcat import ItemRanker
@@ -123,9 +124,10 @@ class UserInputs(ClickPredictions):
         """Refuse texts that would have no effect: the memory source "user_text" has none on `clicks`."""
         reads = self._interests is not None or (self.model.model.reads_user_texts and not clicks)
         if not reads and any(texts or ()):
+            having = counted_of(sum(map(bool, texts or ())), len(texts or ()), "user", "have")
             raise ValueError(
-                f"texts: {sum(map(bool, texts or ()))} of {len(texts or ())} users have texts, and this model does "
-                "not read texts of users; leave texts= out, or train a model with interests='words'"
+                f"texts: {having} texts, and this model does not read texts of users; leave texts= out, or train a "
+                "model with interests='words'"
             )
 
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 
 from ..checkpoints.adapter_choices import check_method
 from ..checkpoints.json_files import STATE_FILE, TRAINING_FOLDER
+from ..counting import counted
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, CARD_FILE
 
 PAGE = "report.html"
@@ -216,7 +217,8 @@ def check_files_of_folder(output: Path, names: Sequence[str], purpose: str, over
     others = sorted(entry.name for entry in output.iterdir() if entry.name not in names) if output.exists() else []
     if others:
         raise ValueError(
-            f"output={str(output)!r} has {len(others)} other files, such as {others[0]}; give a folder for {purpose}"
+            f"output={str(output)!r} has {counted(len(others), 'other file')}, such as {others[0]}; give a folder for "
+            f"{purpose}"
         )
     for name in names:
         if output.exists():

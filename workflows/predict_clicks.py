@@ -12,7 +12,7 @@ import polars as pl
 import polars.selectors as cs
 
 from ..checkpoints.saved_tables import table_options
-from ..counting import counted
+from ..counting import counted_of
 from ..ranking.requests import Requests, read_requests
 from ..tokenization.out_of_core.prepared_folder import refuse_prepared
 from ..tokenization.sequences.histories import Histories, read_histories
@@ -135,8 +135,8 @@ def _predicted(recommender: XCatRecommender, asked: ShowingTable, events: Histor
     known = items >= NUM_SPECIAL_ROWS
     if unknown := int((~known).sum()):
         notes.append(
-            f"shown: {unknown:,} of {counted(len(log), 'row')} {'has an item' if unknown == 1 else 'have items'} that "
-            "the catalogue lacks, so without a probability; add the items with xcat catalogue"
+            f"shown: {counted_of(unknown, len(log), 'row', 'have')} an item that the catalogue lacks, so without a "
+            "probability; add the items with xcat catalogue"
         )
     context = _context(recommender, log)
     place = {user: number for number, user in enumerate(events.user_ids)}
@@ -144,8 +144,7 @@ def _predicted(recommender: XCatRecommender, asked: ShowingTable, events: Histor
     new = len({user for user in people if user not in place})
     if new:
         notes.append(
-            f"shown: {new:,} of {counted(len(set(people)), 'user')} {'has' if new == 1 else 'have'} no events, so "
-            "probabilities of new customers"
+            f"shown: {counted_of(new, len(set(people)), 'user', 'have')} no events, so probabilities of new customers"
         )
     owners = np.array([place.get(user, -1) for user in people], dtype=np.int64)
     ends = _ends(asked, events, owners)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from datasets import Dataset
 
+from ..counting import counted_of
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.sequences.split_data import SplitData
 from ..tokenization.vocabulary import UNKNOWN_ROW
@@ -49,13 +50,14 @@ def count_unknown_items(
     }
     parts = []
     if lost:
-        users = f", and with them {counts['users']:,} of {len(whole):,} users without another target"
+        users = f", and with them {counted_of(counts['users'], len(whole), 'user')} without another target"
         parts.append(
-            f"{len(lost):,} of {len(targets):,} targets are such items, for example {lost[0]!r}, and are left out for "
-            f"every model{users if counts['users'] else ''}, so the metrics are too high"
+            f"left out for every model: {counted_of(len(lost), len(targets), 'target')}, for example {lost[0]!r}"
+            f"{users if counts['users'] else ''}, so the metrics are too high"
         )
     if counts["history_events"]:
-        parts.append(f"{counts['history_events']:,} of {len(history):,} events of the histories are read as unknown")
+        unknown = counted_of(counts["history_events"], len(history), "event")
+        parts.append(f"read as unknown in the histories: {unknown}")
     if parts:
         notes.append(
             f"the tables have items that the checkpoint lacks: {'; '.join(parts)}; add them with xcat catalogue"

@@ -13,7 +13,7 @@ from datasets import Dataset, List, Value, concatenate_datasets
 
 from ..catalogue.change import change_catalogue
 from ..catalogue.interests import shop_interests
-from ..counting import counted
+from ..counting import counted, counted_of
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..ranking.index.folder import read_index
 from ..serving.feedback.stored_events import stored_events
@@ -113,8 +113,8 @@ def read_log(
     known = kept.filter(pl.Series(rows != UNKNOWN_ROW))
     if len(known) < LEAST_KNOWN * len(kept) or not len(known):
         raise ValueError(
-            f"log: {len(known):,} of {len(kept):,} events have items of the checkpoint, so it is of another "
-            "catalogue; give the checkpoint that served it, and index= if items were added to an index"
+            f"log: {counted_of(len(known), len(kept), 'event', 'have')} an item of the checkpoint, so it is of "
+            "another catalogue; give the checkpoint that served it, and index= if items were added to an index"
         )
     latest = _latest(known, model.config.max_history)
     shop = _shop(latest, processor)
@@ -122,9 +122,9 @@ def read_log(
     for part, count in ((name, len(data.splits[name])) for name in ("train", "validation", "test")):
         if count < LEAST_USERS:
             raise ValueError(
-                f"log: {count:,} users in the {part} part of {len(latest):,} events, and {LEAST_USERS} are needed to "
-                "judge an update; the parts are the first 80 %, the next 10 % and the last 10 % of the time, and "
-                "validation and test need users with earlier events; wait for more events"
+                f"log: {counted(count, 'user')} in the {part} part of {len(latest):,} events, and {LEAST_USERS} are "
+                "needed to judge an update; the parts are the first 80 %, the next 10 % and the last 10 % of the "
+                "time, and validation and test need users with earlier events; wait for more events"
             )
     days = latest.select(pl.from_epoch("timestamp").dt.date().cast(pl.String).alias("day"))["day"]
     interests = shop_interests(shop, model, processor)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ...counting import counted
 from ...tokenization.text.hidden_characters import HAN
 from ..bootstrap import Interval
 
@@ -59,7 +60,8 @@ class TextProbe:
     difference: Interval | None = None
 
     def __str__(self) -> str:
-        what = f"{self.changed:,} items" if self.texts == "items" else f"{self.changed} pairs of queries"
+        noun = ("item", None) if self.texts == "items" else ("pair of queries", "pairs of queries")
+        what = counted(self.changed, *noun)
         return (
             f"Words of {self.probe} exchanged in {what}: {self.replaced.mean:.1%} of a list is replaced "
             f"({self.replaced.low:.1%} to {self.replaced.high:.1%}), and scores change by {self.scores.mean:.2f} "

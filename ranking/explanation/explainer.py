@@ -17,6 +17,7 @@ from ...modeling_xcat.queries_xcat import Queries
 from ...modeling_xcat.ranked_xcat import Ranked, catalogue_scores, ranked_items, with_pinned
 from ...modeling_xcat.recent_events_xcat import RecentEvents
 from ...modeling_xcat.recommending_xcat import REASONS, Basis, ItemRanker, Reason
+from ...modeling_xcat.unknown_users_xcat import unknown_note
 from ...tokenization.vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
 from ..item_data import ItemData
 from ..requests import Requests, one_history, read_requests
@@ -362,7 +363,7 @@ class _Explainer:
 def _notes(events: int, unknown: int) -> list[str]:
     if not unknown or unknown == events:
         return []
-    return [f"{unknown} of {events} events have items that are not in the catalogue"]
+    return [unknown_note(unknown, events)]
 
 
 def odds_of(ranked: Ranked, row: int) -> Callable[[torch.Tensor], torch.Tensor]:

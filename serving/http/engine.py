@@ -14,6 +14,7 @@ from polars.exceptions import PolarsError
 from pyarrow import ArrowException
 
 from ...checkpoints.fingerprint import model_fingerprint
+from ...counting import counted
 from ...ranking.recommender import XCatRecommender
 from ...ranking.sessions import Sessions
 from ...ranking.sessions.session import NO_EVENTS
@@ -283,7 +284,8 @@ class Engine:
             raise InvalidRequestError(str(error)) from error
         notes = [with_fields(note) for note in added.notes]
         if added.untitled:
-            notes.append(f"{added.untitled:,} new items have no title, so lists go by their other columns")
+            untitled = counted(added.untitled, "new item")
+            notes.append(f"{untitled} without a title: lists go by the other columns")
         return {"items": len(items), "new": added.new, "catalogue": now.recommender.index.num_items, "notes": notes}
 
     def delete_items(self, ids: list[str]) -> int:

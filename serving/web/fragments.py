@@ -122,7 +122,10 @@ class Fragments:
             return basis
         own = {self._catalogue.item(item).get("category") for item in visit.history}
         spread = texts(
-            "spread", items=texts.items(len(found)), categories=f"{len(categories)}", new=f"{len(categories - own)}"
+            "spread",
+            items=texts.items(len(found)),
+            categories=texts.categories(len(categories)),
+            new=f"{len(categories - own)}",
         )
         return f"{basis} · {spread}"
 

@@ -47,7 +47,7 @@ def operator_view(found: Overview, sources: Sources, texts: Texts) -> str:
             [texts(name) for name in ("item", "times", "reactions")], [list(row) for row in found.shown], texts)),
         _section(texts("never_shown"), _table(
             [texts("item"), texts("purchases")], [list(row) for row in found.never], texts,
-            texts("never_count", count=f"{found.num_never:,}"))),
+            texts("never_count", items=texts.items(found.num_never)))),
         _section(texts("reactions"), _table(
             [texts(name) for name in ("kind", "number", "rate")],
             [[kind, number, _number(100 * number / feedback.lists) if feedback.lists else "–"]

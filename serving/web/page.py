@@ -262,7 +262,8 @@ class Page:
         return operator_view(found, self.desk.sources, Texts(language))
 
     def _heading(self, texts: Texts) -> str:
-        items, categories = f"{self.desk.catalogue.table.num_rows:,}", f"{len(self.desk.categories):,}"
+        items = texts.items(self.desk.catalogue.table.num_rows)
+        categories = texts.categories(len(self.desk.categories))
         about = texts(
             "about" if self.desk.categories else "about_plain", items=items, categories=categories,
             name=self.names.checkpoint,

@@ -9,9 +9,8 @@ LANGUAGES: tuple[tuple[str, Language], ...] = (("English", "en"), ("中文", "zh
 
 TEXTS: dict[str, tuple[str, str]] = {
     "title": ("Recommendations of {name}", "{name} 的推荐"),
-    "about": ("{items} items in {categories} categories, recommended by {name}",
-              "{categories} 个品类的 {items} 件商品，由 {name} 推荐"),
-    "about_plain": ("{items} items, recommended by {name}", "{items} 件商品，由 {name} 推荐"),
+    "about": ("{items} in {categories}, recommended by {name}", "{categories}的 {items}，由 {name} 推荐"),
+    "about_plain": ("{items}, recommended by {name}", "{items}，由 {name} 推荐"),
     "shop": ("Shop", "购物"),
     "chat": ("Chat", "对话"),
     "compare": ("Compare", "对比"),
@@ -51,8 +50,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "with_wish": ("and the wish", "和愿望"),
     "one_item": ("1 item", "1 件商品"),
     "some_items": ("{count} items", "{count} 件商品"),
-    "spread": ("{items} from {categories} categories, {new} of them new to you",
-               "{items}，来自 {categories} 个品类，其中 {new} 个品类对您是新的"),
+    "one_category": ("1 category", "1 个品类"),
+    "some_categories": ("{count} categories", "{count} 个品类"),
+    "spread": ("{items} from {categories}, {new} of them new to you",
+               "{items}，来自 {categories}，其中 {new} 个品类对您是新的"),
     "because": ("Because of {reasons}", "因为{reasons}"),
     "itself": ("itself", "它自己"),
     "separator": (" and ", "和"),
@@ -80,7 +81,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "understood": ("Understood", "已理解"),
     "say_cheaper": ("something cheaper", "便宜一点的"),
     "say_another": ("something else", "换一批"),
-    "common": ("{same} of {count} items are in both lists", "两个列表有 {same} 件相同的商品（共 {count} 件）"),
+    "common": ("In both lists: {same} of {count}", "两个列表有 {same} 件相同的商品（共 {count} 件）"),
     "only_here": ("only here", "仅在此列表"),
     "unknown_items": ("{count} of the history are not in this catalogue", "历史记录中有 {count}不在此目录中"),
     "ignores_wish": ("It reads no wishes", "它不读取愿望"),
@@ -105,7 +106,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "slowest_ms": ("99 %, ms", "99%，毫秒"),
     "most_shown": ("Most shown items", "展示最多的商品"),
     "never_shown": ("Popular items that were never shown", "从未展示过的热门商品"),
-    "never_count": ("{count} items were in no list", "{count} 件商品没有出现在任何列表中"),
+    "never_count": ("{items} in no list", "{items}没有出现在任何列表中"),
     "item": ("Item", "商品"),
     "times": ("Lists", "列表数"),
     "purchases": ("In training", "训练中的次数"),
@@ -143,6 +144,10 @@ class Texts:
     def items(self, count: int) -> str:
         """A number of items in words."""
         return self("one_item") if count == 1 else self("some_items", count=f"{count:,}")
+
+    def categories(self, count: int) -> str:
+        """A number of categories in words."""
+        return self("one_category") if count == 1 else self("some_categories", count=f"{count:,}")
 
 
 def language_of(accepted: str | None) -> Language:

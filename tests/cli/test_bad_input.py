@@ -150,7 +150,10 @@ USES = {
     "no history": (["recommend", "--history", " , "], ["--history has no item ids"]),
     "history and users": (["recommend", "--history", "item-01", "--users", "users.csv"], ["either --history"]),
     "no such table of users": (["recommend", "--users", "nobody.csv"], ["nobody.csv"]),
-    "a history of strangers": (["recommend", "--history", "kite,rope", "--on-unknown", "error"], ["1 of 1 users"]),
+    "a history of strangers": (
+        ["recommend", "--history", "kite,rope", "--on-unknown", "error"],
+        ["1 of 1 user has"],
+    ),
     "a time that is none": (["recommend", "--history", "item-01@2024-13-45"], ["1 of 1 times are not times"]),
     "times of two kinds": (
         ["recommend", "--history", "item-01@2024-01-31,item-02@1706745600"],

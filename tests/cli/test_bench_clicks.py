@@ -37,7 +37,7 @@ def test_tables_name_the_negatives_and_the_users_left_out(shop, tmp_path, runs_h
     text = " ".join(shown.err.split())
     rows = json.loads(output.read_text())
     assert text.count("category negatives") == 2, "in the title of both tables"
-    assert f"{rows[0]['num_left_out']:,} are left out" in text and "users have both labels" in text
+    assert f"left out: {rows[0]['num_left_out']:,}" in text and "users have both labels" in text
     assert "positives with sampled negatives of the kind category" in text
     assert all(name in text for name in ("candidate-popularity", "category-match", "± seeds", "log_loss", "ece"))
     answer = json.loads(shown.out)

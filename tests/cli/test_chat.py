@@ -54,7 +54,7 @@ def test_a_script_gives_one_object_per_turn(
     assert all(item["item_id"] != "item-02" for turn in turns for item in turn["recommendations"])
     assert len(turns[2]["understood"]["not_wanted"]["items"]) == 2
     assert turns[3]["understood"]["request"] == "reset"
-    assert "1 of 2 events have items that are not in the catalogue" in err
+    assert "1 of 2 events has an item that is not in the catalogue" in err
 
 
 def test_typed_turns_end_with_quit(

@@ -208,7 +208,7 @@ def test_filters(fitted):
     assert elsewhere == {"stoves", "maps", None}
     with pytest.raises(ValueError, match="'kites' is not a category"):
         recommender.recommend(history, only_categories=["kites"])
-    with pytest.raises(ValueError, match="1 of 1 users have no item of the catalogue"):
+    with pytest.raises(ValueError, match="1 of 1 user has no item of the catalogue"):
         recommender.recommend(["kite", "rope"], on_unknown="error")
     with pytest.raises(ValueError, match="k is 0"):
         recommender.recommend(history, 0)
@@ -255,7 +255,7 @@ def test_a_table_of_users_with_names_of_its_own_and_a_stranger_in_it(fitted, tmp
     assert run([*command, str(tmp_path / "stranger.csv"), "--on-unknown", "skip"], capsys) == named
     with pytest.raises(SystemExit) as stop:
         main([*command, str(tmp_path / "stranger.csv"), "--on-unknown", "error"])
-    assert stop.value.code == 2 and "1 of 4 users have no item" in " ".join(capsys.readouterr().err.split())
+    assert stop.value.code == 2 and "1 of 4 users has no item" in " ".join(capsys.readouterr().err.split())
 
 
 def test_scores_keep_no_graph_of_gradients(fitted):

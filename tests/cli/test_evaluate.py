@@ -90,8 +90,8 @@ def test_items_that_the_checkpoint_lacks_are_counted_and_said(prepared, checkpoi
     assert judged["unknown_items"] == dict(zip(KEYS, (1, 3, 1, 3, 1, 5), strict=True))
     assert (judged["num_targets"], judged["num_users"]) == (2, 2)
     note = " ".join(shown.err.split())
-    assert "items that the checkpoint lacks: 1 of 3 targets are such items, for example 'new-1'" in note
-    assert "1 of 5 events of the histories are read as unknown; add them with xcat catalogue" in note
+    assert "items that the checkpoint lacks: left out for every model: 1 of 3 targets, for example 'new-1'" in note
+    assert "read as unknown in the histories: 1 of 5 events; add them with xcat catalogue" in note
 
 
 def test_a_target_that_is_left_out_of_a_basket_is_counted_too(checkpoint, tmp_path, capsys):

@@ -52,7 +52,7 @@ def test_text_and_errors(checkpoint: str, tmp_path: Path, capsys) -> None:
 
         main(["explain", checkpoint, "--history", "item-03,item-10,kite", "--item", "item-17"])
     shown = capsys.readouterr()
-    assert stop.value.code == 0 and "1 of 3 events have items that are not in the catalogue" in shown.err
+    assert stop.value.code == 0 and "1 of 3 events has an item that is not in the catalogue" in shown.err
     check_width(shown.out)
     lines = shown.out.splitlines()
     assert any("is number" in line for line in lines) and any(line.startswith("Words of the item: ") for line in lines)

@@ -87,7 +87,7 @@ def test_an_adapter_on_a_grown_catalogue_brings_it_along(places, tmp_path, capsy
     output = tmp_path / "adapter"
     arguments = ["fit", str(shop), "--output", str(output), "--base", str(base), "--peft", "lora", *TRAINING]
     answer, told = run(arguments, capsys)
-    assert "1 of 41 items are new to the base" in " ".join(told.split())
+    assert "1 of 41 items is new to the base" in " ".join(told.split())
     assert (output / "items.arrow").is_file() and not (output / "model.safetensors").exists()
     judged, _ = run(["evaluate", str(output), str(shop), "--split", "leave-one-out", "--json"], capsys)
     assert judged["metrics"]["ndcg@10"] == pytest.approx(answer["metrics"]["ndcg@10"], abs=1e-6)

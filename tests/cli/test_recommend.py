@@ -42,7 +42,7 @@ def test_a_new_customer_and_one_with_times(folder, capsys):
     assert popular["notes"] == ["popular items of each category: the history is empty"]
     assert (popular["basis"], popular["unknown_items"], len(popular["recommendations"])) == ("popular", 0, 4)
     unknown = run([*command, "kite"], capsys)
-    assert unknown["notes"] == ["popular items of each category: none of the 1 events has an item of the catalogue"]
+    assert unknown["notes"] == ["popular items of each category: its only event has no item of the catalogue"]
     assert unknown == {**popular, "unknown_items": 1, "notes": unknown["notes"]}
     plain = run([*command, "item-03,kite,item-10"], capsys)
     assert (plain["basis"], plain["unknown_items"], plain["gaps_known"]) == ("history", 1, False)
@@ -167,8 +167,8 @@ def test_notes_of_a_file_are_printed_with_their_numbers_of_users(folder, tmp_pat
             main([*command, *more])
         assert not stop.value.code
         errors = " ".join(capsys.readouterr().err.split())
-        assert "note: 1 of 2 events have items that are not in the catalogue (1 of 2 users)" in errors
-        assert "popular items of each category: none of the 1 events has an item" in errors
+        assert "note: 1 of 2 events has an item that is not in the catalogue (1 of 2 users)" in errors
+        assert "popular items of each category: its only event has no item" in errors
         assert "not every event has a time" not in errors, "no event has one"
     notes = pq.read_table(tmp_path / "found.parquet")["notes"].to_pylist()
     assert len(notes) == 6 and [len(of_row) for of_row in notes] == [1] * 6

@@ -99,7 +99,7 @@ def test_ece_by_chance_is_that_of_labels_drawn_from_the_predictions() -> None:
 def test_text_and_json_have_the_metrics_and_no_user() -> None:
     found = report()
     text = click_table({"din": found, "xcat": report(0.1)})
-    assert text.startswith("impression labels: 180 rows, 60 positive; 24 of 30 users have both labels and are in gauc")
+    assert text.startswith("impression labels: 180 rows, 60 positive; 24 of 30 users have both labels, for gauc")
     assert "| model | auc | gauc | log_loss | ece |" in text and f"| din | {found.value('auc'):.4f} |" in text
     written = json.loads(found.to_json())
     assert written["metrics"]["auc"] == found.value("auc") and written["num_left_out"] == 6

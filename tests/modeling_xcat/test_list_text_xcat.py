@@ -19,7 +19,7 @@ def test_a_list_prints_as_a_table_with_its_notes() -> None:
         "| rank | item | title | score | because |\n|---|---|---|---|---|\n"
         "| 1 | A | Tent \\| large | 3.142 | Boots, Cup |\n"
         f"| 2 | D | Word {'x' * 51} ... | -0.500 |  |\n\n"
-        "note: 1 of 3 events have items that are not in the catalogue"
+        "note: 1 of 3 events has an item that is not in the catalogue"
     )
     assert repr(found) == repr(items) and f"{found}" == str(found)
     assert str(Recommendations([], "none")).startswith("an empty list\n\nnote: no recommendations")

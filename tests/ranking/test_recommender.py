@@ -275,12 +275,12 @@ def test_a_text_that_is_longer_than_the_encoder_reads_is_reported(caplog: pytest
 @pytest.mark.parametrize("name", ["transformer", "no fusion", "no text"])
 def test_texts_are_refused_by_a_model_that_does_not_read_them(name: str) -> None:
     using, histories = recommender(name), [["item-03", "item-10"], ["item-22"]]
-    message = "texts: 1 of 2 users have texts, and this model does not read texts of users; leave texts= out"
+    message = "texts: 1 of 2 users has texts, and this model does not read texts of users; leave texts= out"
     with pytest.raises(ValueError, match=message):
         using.recommend_many(histories, 40, texts=[None, ["maps number 31", "stoves"]])
     with pytest.raises(ValueError, match=message):
         using.processor(histories, texts=[None, "maps number 31"])
-    with pytest.raises(ValueError, match="texts: 1 of 1 users"):
+    with pytest.raises(ValueError, match="texts: 1 of 1 user has texts"):
         using.recommend(["item-22"], texts="maps number 31")
     assert using.recommend(["item-22"], texts="") == using.recommend(["item-22"], texts=[])
     saved = using.processor.to_dict()
@@ -293,7 +293,7 @@ def test_unknown_items_are_counted_in_the_result_and_not_logged(caplog: pytest.L
         found = using.recommend(["item-03", "kite"], 40)
     assert not caplog.records
     assert (found.basis, found.unknown_items, len(found)) == ("history", 1, 39)
-    assert found.notes[0] == "1 of 2 events have items that are not in the catalogue"
+    assert found.notes[0] == "1 of 2 events has an item that is not in the catalogue"
     assert {reason.item_id for item in found for reason in item.because} == {"item-03"}
 
 
@@ -338,7 +338,7 @@ def test_texts_alone_are_a_basis_for_a_model_that_reads_them() -> None:
         ({"history": ["item-03"], "only_categories": "x"}, "'x' is not .* 4; it has, for example, boots, maps, sto"),
         (
             {"history": ["item-03"], "only_items": ["item-04", "kite"]},
-            "only_items: 1 of 2 ids are not items of the ca",
+            "only_items: 1 of 2 ids is not an item of the ca",
         ),
         ({"history": ["item-03"], "only_items": "item-04"}, "only_items is a list of item ids; got a plain string"),
         ({"history": ["item-03"], "only_items": ["item-04", None]}, "only_items holds None; give item ids"),

@@ -121,13 +121,13 @@ def test_many_users_get_the_lists_of_each_and_new_customers_the_popular_values()
     assert sum(one.probability for one in lists[1]) == pytest.approx(1, abs=1e-5)
     assert "popular values of brand" in lists[1].notes[0]
     assert lists[2].unknown_items == 1
-    assert "1 of 2 events have items that are not in the catalogue" in lists[2].notes
+    assert "1 of 2 events has an item that is not in the catalogue" in lists[2].notes
     for history in ([], ["kite"]):
         skipped = recommender().recommend_targets(history, "brand", on_unknown="skip")
         of_items = recommender().recommend(history, on_unknown="skip").notes
         assert (list(skipped), skipped.basis) == ([], "none")
         assert skipped.notes == [note.replace("popular items", "popular values") for note in of_items] != []
-    with pytest.raises(ValueError, match="1 of 1 users have no item of the catalogue"):
+    with pytest.raises(ValueError, match="1 of 1 user has no item of the catalogue"):
         recommender().recommend_targets([], "brand", on_unknown="error")
 
 

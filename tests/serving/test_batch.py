@@ -129,7 +129,7 @@ def test_blocks_give_together_what_one_gives(recommender):
 def test_texts_are_refused_by_a_model_that_does_not_read_them(checkpoint, capsys):
     command = ["recommend", str(checkpoint), "--history", "item-03", "--text", "maps number 31"]
     code, _, err = run(command, capsys)
-    assert code == 2 and "texts: 1 of 1 users have texts, and this model does not read texts of users" in err
+    assert code == 2 and "texts: 1 of 1 user has texts, and this model does not read texts of users" in err
 
 
 STRANGERS = Histories(

@@ -79,7 +79,7 @@ def test_blocks_come_back_in_order(checkpoint, cluster):
 @needs_ray
 def test_bad_input_gives_the_same_error_in_both_engines(checkpoint, cluster):
     histories = histories_table(Histories(["a", "b"], [["item-03"], ["kite"]]))
-    with pytest.raises(ValueError, match="histories: 1 of 2 users have no item of the catalogue"):
+    with pytest.raises(ValueError, match="histories: 1 of 2 users has no item of the catalogue"):
         list(recommend_with_ray(str(checkpoint), histories, BatchRequest(on_unknown="error"), actors=1))
     found = pa.concat_tables(recommend_with_ray(str(checkpoint), histories, BatchRequest(1), actors=1))
     assert found["basis"].to_pylist() == ["history", "popular"]

@@ -146,7 +146,7 @@ def test_bad_arguments_are_refused(
     checkpoint, data = places
     (tmp_path / "notes.txt").write_text("mine")
     command = ["audit", str(checkpoint), str(data), "--output", str(tmp_path)]
-    refused(command, capsys, ["--output", "has 1 other files, such as notes.txt; give a folder for the audit"])
+    refused(command, capsys, ["--output", "has 1 other file, such as notes.txt; give a folder for the audit"])
     refused([*command[:-1], str(tmp_path / "new"), "-k", "0"], capsys, ["-k", "at least 1"])
     with pytest.raises(ValueError, match="draws=0"):
         xcat_rec.audit(checkpoint, data, rerank="sample=0.1")

@@ -127,7 +127,7 @@ def test_too_few_validation_users_are_refused_before_texts_are_encoded(task: str
     (tmp_path / "encoder").mkdir()
     given: dict[str, Any] = {**SMALL, **QUICK, "text_encoder": str(tmp_path / "encoder"), "target_heads": "brand"}
     options = {"negatives": "popularity"} if task == "click" else {}
-    with pytest.raises(ValueError, match="target_heads is 'brand': 20 users of the validation split have a target"):
+    with pytest.raises(ValueError, match="target_heads is 'brand': the validation split has 20 users with a target"):
         xcat_rec.fit(shop(20), tmp_path / "few", task=task, **given, **options)
     assert [place.name for place in tmp_path.iterdir()] == ["encoder"], "whose files nobody has missed"
 

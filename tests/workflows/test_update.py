@@ -188,7 +188,7 @@ def test_logs_that_say_nothing_are_refused(checkpoint: Path, tmp_path: Path) -> 
         update(checkpoint, few, tmp_path / "new")
     events = events_table(Shoppers(1).users(USERS), LATER)
     other = write_log(tmp_path / "other.db", events.with_columns(pl.col("item_id") + "-x"))
-    with pytest.raises(ValueError, match=r"log: 0 of [\d,]+ events have items of the checkpoint"):
+    with pytest.raises(ValueError, match=r"log: 0 of [\d,]+ events have an item of the checkpoint"):
         update(checkpoint, other, tmp_path / "new")
     clicks = write_log(tmp_path / "clicks.db", events.with_columns(event_type=pl.lit("click")))
     with pytest.raises(ValueError, match=r"no event has a type .* the types are click, and the checkpoint has"):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ...counting import counted, counted_of
 from ..tables.values import columns_with_values
 from ..text.embedding_cache import cache_folder, cached_states
 from .decoding import decode_image
@@ -77,8 +78,8 @@ class ItemImages:
         if self.notes:
             return list(self.notes)
         told = [
-            f"{self.num_items:,} of {len(self.index):,} items have an image in the column {self.column} "
-            f"({len(self.vectors):,} distinct images)"
+            f"{counted_of(self.num_items, len(self.index), 'item', 'have')} an image in the column {self.column} "
+            f"({counted(len(self.vectors), 'distinct image')})"
         ]
         if self.unread:
             shown = "; ".join(map(str, self.unread[:_SHOWN]))

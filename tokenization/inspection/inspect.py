@@ -11,6 +11,7 @@ import datasets
 import numpy as np
 import polars as pl
 
+from ...counting import counted_of
 from ..sequences.build import build_splits, resolve_split
 from ..sequences.splits import SPLITS
 from ..tables.event_roles import EventRoles, event_roles
@@ -187,8 +188,8 @@ def _warnings(events: pl.DataFrame, split: str, roles: EventRoles) -> list[str]:
     others = events["event_type"].is_in([*roles.context, *roles.negative])
     if others.any():
         found.append(
-            f"{int(others.sum()):,} of {events.height:,} events have types that are not predicted: {roles}; to "
-            "predict them too, list them in target_event_types"
+            f"{counted_of(int(others.sum()), events.height, 'event', 'have')} a type that is not predicted: {roles}; "
+            "to predict them too, list them in target_event_types"
         )
     elif len(roles.targets) > 1:
         found.append(

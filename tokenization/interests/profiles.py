@@ -161,7 +161,7 @@ class InterestProfile:
         """The profile as readable lines."""
         if not self.opinions:
             return "No interests are known for this user."
-        lines = [f"{self.opinions} reviews and ratings"]
+        lines = [f"reviews and ratings: {self.opinions:,}"]
         lines += [
             f"{one.category or '(no category)'}: liking {one.liking:.2f}, disliking {one.disliking:.2f}, "
             f"of {one.opinions}"

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...counting import counted_of
 from ..policy_file import FORMAT
 from ..vocabulary import NUM_SPECIAL_ROWS, UNKNOWN_ROW, ItemVocabulary
 from .content_policy import ContentPolicy, Match, Verdict, read_policy
@@ -119,8 +120,8 @@ def place_policy(processor: Any, policy: str | None) -> list[str]:
     outcomes = [one["outcome"] for one in processor.policy["items"].values()]
     blocked, sensitive = outcomes.count("blocked"), outcomes.count("sensitive")
     return [
-        f"content policy: {blocked:,} of {processor.catalogue.num_items:,} items are blocked and {sensitive:,} are of "
-        "a sensitive category; xcat review lists them"
+        f"content policy: {counted_of(blocked, processor.catalogue.num_items, 'item', 'are')} blocked; of a sensitive "
+        f"category: {sensitive:,}; xcat review lists them"
     ]
 
 

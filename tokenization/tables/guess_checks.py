@@ -7,6 +7,7 @@ from enum import Enum
 
 import polars as pl
 
+from ...counting import counted, counted_of
 from .keys import clean_keys
 from .table_columns import QUERY
 from .values import read_texts
@@ -120,12 +121,13 @@ def row_notes(events: pl.DataFrame, columns: Mapping[str, str]) -> tuple[str, ..
             empty &= ~is_written(events[columns[QUERY]])
         missing = int(empty.sum())
         if missing:
-            notes.append(f"{missing:,} of {events.height:,} rows have no {name} ({columns[name]!r}): {treatment}")
+            lacking = counted_of(missing, events.height, "row", "have")
+            notes.append(f"{lacking} no {name} ({columns[name]!r}): {treatment}")
     unit = [columns[name] for name in ("user_id", "timestamp") if name in columns]
     if "basket_id" in columns:
         ids = clean_keys(events[columns["basket_id"]])
         sizes = ids.values.drop_nulls().value_counts()["count"] if ids is not None else pl.Series([], dtype=pl.UInt32)
-        notes.append(f"{sizes.len():,} baskets, {(sizes > 1).sum():,} of them with several rows")
+        notes.append(f"{counted(sizes.len(), 'basket')}, {(sizes > 1).sum():,} of them with several rows")
     elif len(unit) == 2 and not any(events[name].dtype.is_nested() for name in unit):
         sizes = events.select(unit).drop_nulls().group_by(unit).len()["len"]
         notes.append(

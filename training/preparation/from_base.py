@@ -21,6 +21,7 @@ from ...catalogue.item_table import (
 from ...catalogue.segments import fill_segments
 from ...checkpoints.check import check_checkpoint
 from ...checkpoints.load import load_base, load_processor
+from ...counting import counted_of
 from ...modeling_xcat.configuration_xcat import XCatConfig
 from ...modeling_xcat.hub_xcat import locate_checkpoint
 from ...modeling_xcat.modeling_xcat import XCatForNextItem
@@ -96,7 +97,8 @@ def prepare_from_base(
     weights = {name: getattr(model.config, name) for name in ("neighbor_weight", "discover_neighbor_weight")}
     if changed:
         processor = change_catalogue(model, processor, vocabulary, cache_dir=options.cache_dir, images=images)
-        notes.append(f"{new} of {vocabulary.num_items} items are new to the base; {gone} of the base's are dropped")
+        added = counted_of(new, vocabulary.num_items, "item", "are")
+        notes.append(f"{added} new to the base; {gone} of the base's {'is' if gone == 1 else 'are'} dropped")
     else:
         change_soft_targets(model)
     notes += place_policy(processor, options.policy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from ...counting import counted_of
 from ...evaluation.attacks.detection import ProfileDetector
 from ...tokenization.extras import check_packages
 from ...tokenization.sequences.click_rows import ClickData
@@ -47,8 +48,8 @@ def weigh_events(data: SplitData, options: PreparationOptions) -> list[str]:
     assert weights is not None
     doubted = int((weights < DOUBTED).sum())
     return [
-        f"robust training: {doubted:,} of {len(weights):,} training events have a weight below {DOUBTED:g}, because "
-        f"they look like coordinated profiles; the mean weight is {float(weights.mean()):.4f}"
+        f"robust training: {counted_of(doubted, len(weights), 'training event', 'have')} a weight below {DOUBTED:g}, "
+        f"for looking like a coordinated profile; the mean weight is {float(weights.mean()):.4f}"
     ]
 
 

@@ -13,6 +13,7 @@ import torch
 from datasets import Dataset
 from torch import nn
 
+from ...counting import counted
 from ...evaluation.group_ranking import SummedItems, group_rows
 from ...evaluation.head_ranking import HeadRanker, StoredScores
 from ...evaluation.purposes import PURPOSES
@@ -104,9 +105,9 @@ def check_validation(rows: Dataset | None, groups: ItemGroups) -> None:
     users = sum(map(bool, map(len, wanted)))
     if users < LEAST_USERS:
         raise ValueError(
-            f"target_heads is {groups.column!r}: {users} users of the validation split have a target item with a "
-            f"value in this column, and {LEAST_USERS} are needed to choose the head's weight; leave it out, or give "
-            "more users"
+            f"target_heads is {groups.column!r}: the validation split has {counted(users, 'user')} with a target item "
+            f"that has a value in this column, and {LEAST_USERS} are needed to choose the head's weight; leave it "
+            "out, or give more users"
         )
 
 

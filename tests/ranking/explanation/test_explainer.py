@@ -57,7 +57,7 @@ def test_an_explanation_has_the_reasons_and_the_place_of_the_list(name: str) -> 
                     assert other.rank == rank_of(using, left, item.item_id)
                     number += 1
                     assert other.score < found.score
-            assert found.notes == (["1 of 5 events have items that are not in the catalogue"] if len(history) == 5
+            assert found.notes == (["1 of 5 events has an item that is not in the catalogue"] if len(history) == 5
                                    else [])  # fmt: skip
     assert number, "places were compared"
 

@@ -111,7 +111,7 @@ def test_odd_items_are_refused_whole(client: TestClient, item: dict[str, Any], m
 def test_counts_are_those_of_items_that_lists_can_have(client: TestClient) -> None:
     before = client.get("/info").json()["items"]
     added = post(client, "/items", items=[{"item_id": "gone", "title": "red tent"}, {"item_id": "bare", "title": ""}])
-    assert added["catalogue"] == before + 2 and "1 new items have no title" in added["notes"][-1]
+    assert added["catalogue"] == before + 2 and "1 new item without a title" in added["notes"][-1]
     for name in ("gone", "bare"):
         client.delete(f"/items/{name}")
     short = post(client, "/recommend", k=200)

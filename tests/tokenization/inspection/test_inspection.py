@@ -91,7 +91,7 @@ def test_page_is_one_file_and_safe(shop):
 
 def test_page_lists_decisions(shop):
     page = inspection_page(inspect_shop(shop))
-    assert "<h2>Decisions before training</h2><ul><li>1 of 5 events have types that are not predicted" in page
+    assert "<h2>Decisions before training</h2><ul><li>1 of 5 events has a type that is not predicted" in page
     assert "buy (predicted); view (context only)" in page
     together = shop.events.with_columns(pl.lit(YEAR_2000).alias("timestamp"), pl.lit("buy").alias("event_type"))
     baskets = validate_tables(shop.items, together.select("user_id", "item_id", "event_type", "timestamp"))
@@ -114,7 +114,7 @@ def test_card_can_be_read_by_the_hub(shop):
         {"config_name": "items", "data_files": "items.parquet"},
         {"config_name": "events", "data_files": "events.parquet", "default": True},
     ]
-    assert "## Decisions before training\n\n- 1 of 5 events have types that are not predicted" in body
+    assert "## Decisions before training\n\n- 1 of 5 events has a type that is not predicted" in body
     assert "| y\\|z | 1 |" in body and "| train | 1 |" in body
 
 

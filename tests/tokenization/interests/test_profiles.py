@@ -140,7 +140,7 @@ def test_dataset_rows_get_the_profiles_of_their_users() -> None:
 
 def test_a_profile_reads_as_plain_lines() -> None:
     text = build_profile(opinions(), 20 * DAY + 1, ProfileOptions(half_life_days=10.0)).describe()
-    assert text.splitlines()[:2] == ["4 reviews and ratings", "tents: liking 0.50, disliking 1.00, of 3"]
+    assert text.splitlines()[:2] == ["reviews and ratings: 4", "tents: liking 0.50, disliking 1.00, of 3"]
     assert "mug" in text
     assert build_profile(opinions(), 0).describe() == "No interests are known for this user."
 

@@ -218,7 +218,7 @@ def test_the_note_counts_new_and_dropped_items(base):
     prepared, changed = prepare_from_base(
         changed_shop(items, events), PreparationOptions(split="leave-one-out"), str(base)
     )
-    assert changed and prepared.notes == ["1 of 40 items are new to the base; 1 of the base's are dropped"]
+    assert changed and prepared.notes == ["1 of 40 items is new to the base; 1 of the base's is dropped"]
 
 
 @pytest.mark.parametrize(

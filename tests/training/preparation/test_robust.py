@@ -90,7 +90,7 @@ def test_a_fit_with_robust_training_says_so(attacked: ShopTables, tmp_path: Path
     xcat_rec.fit(attacked, tmp_path / "out", robust_training=True, text_encoder=encoder, tell=told.append, **fields)
     (note,) = [line.removeprefix("note: ") for line in told if "robust training:" in line]
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "events have a weight below 0.5, because they look like coordinated profiles" in note and note in card
+    assert "events have a weight below 0.5, for looking like a coordinated profile" in note and note in card
 
 
 def test_clicks_have_no_robust_training(monkeypatch: pytest.MonkeyPatch) -> None:

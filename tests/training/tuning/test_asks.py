@@ -232,7 +232,7 @@ def test_notes_about_a_query(recommender: XCatRecommender) -> None:
     assert list(unknown) == list(recommender.recommend([], 3))
     assert list(recommender.recommend(HISTORY, 3, query="zzqq")) == list(recommender.recommend(HISTORY, 3))
     assert UNREAD in recommender.recommend(HISTORY, 3, query="zzqq").notes
-    with pytest.raises(ValueError, match="1 of 1 users have no item"):
+    with pytest.raises(ValueError, match="1 of 1 user has no item"):
         recommender.recommend([], query="zzqq", on_unknown="error")
     elsewhere = recommender.recommend([], 3, query="maps", only_categories="Boots")
     assert elsewhere.basis == "query" and elsewhere.notes[1:] in ([NO_WORD], [BY_MEANING])

@@ -177,7 +177,7 @@ def test_rows_may_be_lists_and_columns_a_text() -> None:
     assert all(torch.equal(model.state_dict()[name], value) for name, value in kept.items())
     with pytest.raises(TypeError, match="validation is a str; give a datasets"):
         fit_target_heads(model, own.processor, splits["train"], "rows", "brand")
-    with pytest.raises(ValueError, match="0 users of the validation split"):
+    with pytest.raises(ValueError, match="the validation split has 0 users"):
         fit_target_heads(model, own.processor, splits["train"], splits["train"], "brand")
 
 
@@ -238,7 +238,7 @@ def test_heads_that_cannot_be_fitted_are_refused_before_the_training(tmp_path: P
     few = replace(start(), data=replace(start().data, splits=start().splits.copy()))
     few.splits["validation"] = few.splits["validation"].select(range(12))
     trainer = trainer_of(few, tmp_path, target_heads=["brand"])
-    with pytest.raises(ValueError, match="12 users of the validation split have a target item with a value in this"):
+    with pytest.raises(ValueError, match="validation split has 12 users with a target item that has a value"):
         trainer.train()
     none = replace(start(), data=replace(start().data, splits=start().splits.copy()))
     only = int(start().processor.catalogue.encode([f"item-{NO_CATEGORY:02}"])[0])
