@@ -17,8 +17,6 @@ import torch
 from transformers import BatchFeature, PreTrainedConfig, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.utils import cached_file
 
-from ..counting import counted_of
-from ..modeling_xcat.unknown_users_xcat import unknown_note
 from .ask_texts import AskReading
 from .digests import CONFIG_FILE, catalogue_digest, check_digests, read_settings
 from .masking import mask
@@ -196,8 +194,10 @@ class XCatProcessor(AskReading, ProcessorMixin):
         rows = self.history_rows(histories, event_types=event_types, ratings=ratings, timestamps=timestamps)
         missing = sum(int((row["items"] == UNKNOWN_ROW).sum()) for row in rows)
         if missing:
-            note = unknown_note(missing, sum(len(row["items"]) for row in rows))
-            logger.warning("%s; read as the unknown item", note)
+            logger.warning(
+                "events with an item that is not in the catalogue: %d of %d; read as the unknown item",
+                missing, sum(len(row["items"]) for row in rows),
+            )  # fmt: skip
         if interests is not None and len(interests) != len(rows):
             raise ValueError(f"interests must have one entry per history: {len(rows)}, got {len(interests)}")
         for row, (vectors, kinds) in zip(rows, [pair or ((), ()) for pair in interests or ()], strict=False):
@@ -329,8 +329,10 @@ class XCatProcessor(AskReading, ProcessorMixin):
         if not given:
             return {}
         if not self.reads_texts:
-            having = counted_of(sum(map(bool, per_user)), users, "user", "have")
-            raise ValueError(f"texts: {having} texts, and this model does not read texts of users; leave texts= out")
+            raise ValueError(
+                f"texts: {sum(map(bool, per_user))} of {users} user{'s' * (users != 1)} with texts, and this model does "
+                "not read texts of users; leave texts= out"
+            )
         warn_of_unknown(self.tokenizer, given, "texts of users")
         tokens = self.tokenize(given, query=True, **options)
         return place_user_texts(tokens, per_user, batch, self.tokenizer.pad_token_id or 0)

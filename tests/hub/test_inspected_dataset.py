@@ -25,7 +25,7 @@ def test_a_data_set_goes_round(alice: Client, stranger: Client, tmp_path: Path) 
     data = write_shop(tmp_path / "shop")
     call = ["inspect", str(data), "--output", str(tmp_path / "report"), "--push", "alice/shop", "--json"]
     (done, refused), (rows, events, files, card) = alice.commands_and(
-        READ, call, ["inspect", str(data), "--output", str(tmp_path / "report"), "--push", "bad"]
+        READ, call, ["inspect", str(data), "--output", str(tmp_path / "report-2"), "--push", "bad"]
     )
     assert done.code == 0 and '"url": "http' in done.out, done.err
     assert refused.code == 2 and "give NAMESPACE/NAME" in " ".join(refused.err.split())

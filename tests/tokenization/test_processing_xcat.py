@@ -93,7 +93,7 @@ def test_unknown_items_keep_their_position_and_are_counted(caplog: pytest.LogCap
         batch = make()([["item-01", "gone", "item-02"], ["lost", "item-03"]])
     assert batch["item_ids"].tolist() == [[3, 1, 4], [0, 1, 5]]
     assert [record.getMessage() for record in caplog.records] == [
-        "2 of 5 events have items that are not in the catalogue; read as the unknown item"
+        "events with an item that is not in the catalogue: 2 of 5; read as the unknown item"
     ]
     caplog.clear()
     make()([["item-01"]])
