@@ -330,8 +330,8 @@ class XCatProcessor(AskReading, ProcessorMixin):
             return {}
         if not self.reads_texts:
             raise ValueError(
-                f"texts: {sum(map(bool, per_user))} of {users} user{'s' * (users != 1)} with texts, and this model does "
-                "not read texts of users; leave texts= out"
+                f"texts: {sum(map(bool, per_user))} of {users} user{'s' * (users != 1)} with texts, and this model "
+                "does not read texts of users; leave texts= out"
             )
         warn_of_unknown(self.tokenizer, given, "texts of users")
         tokens = self.tokenize(given, query=True, **options)
