@@ -329,10 +329,9 @@ class XCatProcessor(AskReading, ProcessorMixin):
         if not given:
             return {}
         if not self.reads_texts:
-            raise ValueError(
-                f"texts: {sum(map(bool, per_user))} of {users} user{'s' * (users != 1)} with texts, and this model "
-                "does not read texts of users; leave texts= out"
-            )
+            count = sum(map(bool, per_user))
+            having = f"{count} of {users} user{'s' * (users != 1)} ha{'s' if count == 1 else 've'} texts"
+            raise ValueError(f"texts: {having}, and this model does not read texts of users; leave texts= out")
         warn_of_unknown(self.tokenizer, given, "texts of users")
         tokens = self.tokenize(given, query=True, **options)
         return place_user_texts(tokens, per_user, batch, self.tokenizer.pad_token_id or 0)
