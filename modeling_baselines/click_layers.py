@@ -53,6 +53,21 @@ class Dice(nn.Module):
         return (numbers * torch.addcmul(slope, share, 1 - slope)).to(values.dtype)
 
 
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of (rows, width) values; a batch of one row is normalised by the running averages.
+
+    Ioffe and Szegedy, "Batch Normalization", ICML 2015. In evaluation a row's output does not depend on other rows.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002, the name of the base class
+        """(rows, width) normalised values."""
+        if not self.training or len(input) > 1:
+            return super().forward(input)
+        return nn.functional.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+        )
+
+
 class Tower(nn.Module):
     """Hidden layers with an activation each.
 

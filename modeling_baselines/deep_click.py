@@ -10,7 +10,7 @@ from huggingface_hub.dataclasses import strict
 from torch import nn
 
 from .click_inputs import ClickInputs
-from .click_layers import ACTIVATIONS, Tower, next_event_losses
+from .click_layers import ACTIVATIONS, BatchNorm, Tower, next_event_losses
 from .click_model import ClickConfig, ClickModel, ContextStates, ItemStates
 
 
@@ -58,10 +58,16 @@ class DeepClickModel(ClickModel):
         self.items = ItemStates(config)
         self.context = ContextStates(config)
 
-    def make_tower(self, interest_width: int) -> None:
-        """Make the layers above interests of a width, and initialise all weights."""
+    def make_tower(self, interest_width: int, *, normalized: bool = False) -> None:
+        """Make the layers above interests, and initialise all weights.
+
+        Args:
+            interest_width: Width of the interests.
+            normalized: Whether the input of the layers is normalised by batch.
+        """
         config = self.config
         width = config.item_width + interest_width + config.context_width
+        self.norm = BatchNorm(width) if normalized else nn.Identity()
         self.tower = Tower(width, config.hidden_sizes, config.activation, config.dropout)
         self.output = nn.Linear(self.tower.width, 1)
         self.post_init()
@@ -87,8 +93,8 @@ class DeepClickModel(ClickModel):
         events = self.items(inputs.items[there], inputs.categories[there], inputs.ratings[there])
         candidate = self.items(inputs.candidates, inputs.candidate_categories)
         features, auxiliary_loss = self.interests(inputs, events, candidate)
-        hidden = self.tower(torch.cat([candidate, features, self.context(inputs, candidate.dtype)], dim=-1))
-        return self.output(hidden).squeeze(-1), auxiliary_loss
+        hidden = self.norm(torch.cat([candidate, features, self.context(inputs, candidate.dtype)], dim=-1))
+        return self.output(self.tower(hidden)).squeeze(-1), auxiliary_loss
 
     def next_event_loss(self, inputs: ClickInputs, states: torch.Tensor, events: torch.Tensor) -> torch.Tensor | None:
         """Auxiliary loss of DIEN: the state after event t shall tell event t + 1 from a negative.
