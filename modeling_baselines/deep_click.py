@@ -16,11 +16,13 @@ from .click_model import ClickConfig, ClickModel, ContextStates, ItemStates
 
 @strict
 class DeepClickConfig(ClickConfig):
-    """Options of the click models with a network: the fields of `ClickConfig`, and two more.
+    """Options of the click models with a network: the fields of `ClickConfig`, and three more.
 
     Args:
         hidden_sizes: Widths of the hidden layers before the output.
         activation: Their activation: "dice", "prelu" or "relu".
+        normalize_input: Whether their input is normalised by batch. On the validation split of Scientific it lowers
+            the log loss of DIN and of DMIN, and raises that of DIEN, so each model has its own default.
 
     Raises:
         ValueError: If a value is out of range.
@@ -28,6 +30,7 @@ class DeepClickConfig(ClickConfig):
 
     hidden_sizes: list[int] | tuple[int, ...] = (200, 80)
     activation: str = "dice"
+    normalize_input: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
@@ -58,16 +61,11 @@ class DeepClickModel(ClickModel):
         self.items = ItemStates(config)
         self.context = ContextStates(config)
 
-    def make_tower(self, interest_width: int, *, normalized: bool = False) -> None:
-        """Make the layers above interests, and initialise all weights.
-
-        Args:
-            interest_width: Width of the interests.
-            normalized: Whether the input of the layers is normalised by batch.
-        """
+    def make_tower(self, interest_width: int) -> None:
+        """Make the layers above interests of a width, and initialise all weights."""
         config = self.config
         width = config.item_width + interest_width + config.context_width
-        self.norm = BatchNorm(width) if normalized else nn.Identity()
+        self.norm = BatchNorm(width) if config.normalize_input else nn.Identity()
         self.tower = Tower(width, config.hidden_sizes, config.activation, config.dropout)
         self.output = nn.Linear(self.tower.width, 1)
         self.post_init()

@@ -24,6 +24,9 @@ class DMINConfig(DeepClickConfig):
     Args:
         activation: As in `DeepClickConfig`; "prelu" by default, because early in a training the running averages of
             "dice" can be far from the statistics of a batch.
+        normalize_input: As in `DeepClickConfig`, True by default. The interests are normalised, and the embeddings
+            beside them are small at first, so that without it negatives of the same category taught nothing for five
+            epochs.
         num_heads: Heads of both self-attentions; the second ones are the interests. A divisor of the width of an item.
         position_dim: Width of the position embeddings that the attention to an interest reads.
         attention_sizes: Widths of the hidden layers of that attention.
@@ -36,6 +39,7 @@ class DMINConfig(DeepClickConfig):
     model_type = "xcat_dmin"
 
     activation: str = "prelu"
+    normalize_input: bool = True
     num_heads: int = 4
     position_dim: int = 8
     attention_sizes: list[int] | tuple[int, ...] = (80, 40)
@@ -131,8 +135,7 @@ class DMINModel(DeepClickModel):
       attention unit that reads state, candidate and position weighs them (softmax), and their sum is one interest.
 
     The features are the interests, and as in the authors' code the mean of the events and its product with the
-    candidate, normalised by batch. Without that the product is so small beside the interests, which are normalised,
-    that training with negatives of the same category learns nothing for five epochs. Loss = log loss + `auxiliary_weight` * auxiliary loss.
+    candidate. Loss = log loss + `auxiliary_weight` * auxiliary loss.
     """
 
     config_class = DMINConfig
@@ -144,7 +147,7 @@ class DMINModel(DeepClickModel):
         self.refiner = BehaviorRefiner(width, config.num_heads, config.dropout)
         self.heads = SelfAttention(width, config.num_heads, causal=True)
         self.extractors = nn.ModuleList(Interest(config) for _ in range(config.num_heads))
-        self.make_tower((config.num_heads + 2) * width, normalized=True)
+        self.make_tower((config.num_heads + 2) * width)
 
     @property
     def auxiliary_weight(self) -> float:

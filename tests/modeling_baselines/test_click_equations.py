@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from xcat_rec.modeling_baselines.click_layers import ActivationUnit, Dice, PairStates
+from xcat_rec.modeling_baselines.click_layers import ActivationUnit, BatchNorm, Dice, PairStates
 
 from .click_cases import HISTORY, batch, make, padded
 
@@ -73,6 +73,29 @@ def test_dice_in_evaluation_and_training() -> None:
     assert np.abs(array(layer.variance) - (0.9 + 0.1 * numbers.var(0))).max() < 1e-6
     state = {f"d.{name}": value for name, value in weights_of(layer).items()}
     assert np.abs(array(layer.eval()(values)) - dice(numbers, state, "d")).max() < 1e-6
+
+
+def test_batches_are_normalised_and_single_rows_by_the_running_averages() -> None:
+    torch.manual_seed(0)
+    layer, values = BatchNorm(3), torch.randn(7, 3) * torch.tensor([1.0, 5.0, 1e-3]) + 2
+    numbers = array(values)
+    expected = (numbers - numbers.mean(0)) / np.sqrt(numbers.var(0) + 1e-5)
+    assert np.abs(array(layer(values)) - expected).max() < 1e-5
+    mean, variance = array(layer.running_mean), array(layer.running_var)
+    assert np.abs(mean - 0.1 * numbers.mean(0)).max() < 1e-6
+    single = (numbers[:1] - mean) / np.sqrt(variance + 1e-5)
+    assert np.abs(array(layer(values[:1])) - single).max() < 1e-5 and (array(layer.running_mean) == mean).all()
+    assert (array(layer(values[:1])) == array(layer.eval()(values[:1]))).all()
+
+
+def test_the_layers_of_dmin_read_normalised_values() -> None:
+    model, inputs = make("dmin"), batch((3, 7, 1, 0, 5))
+    found: list[torch.Tensor] = []
+    model.tower.register_forward_hook(lambda _, given, __: found.append(given[0]))
+    model.train()(**inputs)
+    read = array(found[0].detach())
+    assert np.abs(read.mean(0)).max() < 1e-5 and read.std(0).max() < 1.001
+    assert isinstance(make("dien").norm, nn.Identity)
 
 
 @pytest.mark.parametrize("name", ["din", "din-softmax"])
