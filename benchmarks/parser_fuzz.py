@@ -135,7 +135,7 @@ def fuzz(parser: Any, folder: Path, seconds: float, seed: int, most: int | None 
                 (folder / name).write_bytes(content)
                 (folder / f"{name}.txt").write_text(told, errors="backslashreplace")
                 one["input"] = name
-        if number % 200 == 0:
+        if number % 200 == 199:
             gc.collect()
     return {**found, "cpu_seconds": round(time.process_time() - begin, 1), "crashes": crashes}
 

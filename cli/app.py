@@ -7,9 +7,7 @@ input; bad input prints one message and no traceback. `update` has the code 3 if
 
 from __future__ import annotations
 
-import atexit
 import functools
-import gc
 import logging
 import os
 import sys
@@ -22,6 +20,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..workflows.errors import TRACEBACK_VARIABLE, exit_code_of
+from ..workflows.garbage_collection import spare_garbage_collection
 
 COMMANDS = {
     "prepare": "Make training sequences from your tables, out of core.",
@@ -55,11 +54,6 @@ COMMANDS = {
 }
 TAKES_FIELDS = {"fit", "bench", "tune", "pretrain"}
 """Commands with an option for every field of configuration and training arguments, read from `context.args`."""
-
-GARBAGE_THRESHOLDS = (100_000, 20, 100)
-"""Arguments of `gc.set_threshold`. Importing torch and transformers creates millions of permanent objects; scanning
-them repeatedly takes a quarter of the time of a short command."""
-
 
 _REMNANTS = {
     "Value error, ": "",
@@ -269,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             keyboard.
     """
     if arguments is None:
-        _spare_garbage_collection()
+        spare_garbage_collection()
     _quieten_libraries()
     _translate_warnings()
     try:
@@ -280,12 +274,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         sys.stderr.write(f"xcat: error: {_message(error)}\n")
         sys.exit(code)
-
-
-def _spare_garbage_collection() -> None:
-    """Collect garbage rarely, and not at all at the end of the process, which frees all memory anyway."""
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
-    atexit.register(gc.freeze)
 
 
 def _quieten_libraries() -> None:

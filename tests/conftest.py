@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,9 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 _caches = tempfile.TemporaryDirectory(prefix="xcat-tests-", ignore_cleanup_errors=True)
 os.environ["HF_HOME"] = _caches.name
 os.environ["XCAT_CACHE"] = os.path.join(_caches.name, "text-states")
+# Else every process that a test starts compiles the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,8 +40,28 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_FolderOfTheRepository())
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Spare the collections of garbage, one per training at least, the million objects of imported libraries."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Import the tests without looking for garbage again and again among what stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        _freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
+    """After a file, freeze what it has imported and left: every training looks for garbage among all other objects."""
+    try:
+        yield
+    finally:
+        if nextitem is None or nextitem.path != item.path:
+            _freeze()
+
+
+def _freeze() -> None:
     gc.collect()
     gc.freeze()
 

@@ -18,9 +18,14 @@ from functools import cache
 from pathlib import Path
 
 _SERVER = """
-import json, os, signal, sys
+import atexit, gc, json, os, signal, sys
+
+gc.disable()
 import pandas, polars, pyarrow.parquet, sklearn.metrics, torch._dynamo
 
+gc.freeze()  # a program need not look for garbage among these, nor when it ends
+gc.enable()
+atexit.register(gc.freeze)
 assert not {"huggingface_hub", "transformers", "datasets", "xcat_rec"} & {*sys.modules}
 _given = os.fdopen(os.dup(0))
 _answers = os.fdopen(os.dup(1), "w")

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..tokenization.progress import is_listened_to
 from .errors import BAD_INPUT, TRACEBACK_VARIABLE, exit_code_of
+from .garbage_collection import spare_garbage_collection
 
 if TYPE_CHECKING:
     from .bench_request import BenchRequest, BenchRun
@@ -78,6 +79,7 @@ def _end_with_parent(folder: Path) -> None:
 
 def main() -> NoReturn:
     """Child process: run the request in the folder of the first argument and write the result there."""
+    spare_garbage_collection()
     folder = Path(sys.argv[1])
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     try:
