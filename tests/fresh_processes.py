@@ -23,9 +23,9 @@ import atexit, gc, json, os, signal, sys
 gc.disable()
 import pandas, polars, pyarrow.parquet, sklearn.metrics, torch._dynamo
 
-gc.freeze()  # a program need not look for garbage among these, nor when it ends
+gc.freeze()  # a program need not look for garbage among these
+gc.set_threshold(100_000, 20, 100)  # as of the command line
 gc.enable()
-atexit.register(gc.freeze)
 assert not {"huggingface_hub", "transformers", "datasets", "xcat_rec"} & {*sys.modules}
 _given = os.fdopen(os.dup(0))
 _answers = os.fdopen(os.dup(1), "w")
@@ -48,9 +48,26 @@ os.chdir(_program["folder"])
 signal.alarm(%d)
 sys.argv = ["-c", *_program["arguments"]]
 _code = compile(_program["code"], "<string>", "exec")
+_status = 0
+
+
+def _end(flush=(sys.stdout.flush, sys.stderr.flush), end=os._exit):
+    for _flush in flush:
+        _flush()
+    end(_status)
+
+
+atexit.register(_end)  # as the last of these functions; taking all modules apart would take longer than many programs
 for _name in [_name for _name in globals() if not _name.startswith("_")]:
     del globals()[_name]  # the program imports what it uses
-exec(_code)
+try:
+    exec(_code)
+except SystemExit as _stop:
+    _status = _stop.code if isinstance(_stop.code, int) else int(_stop.code is not None)
+    raise
+except BaseException:
+    _status = 1
+    raise
 """
 SECONDS = 300
 """A program is ended after this time."""
