@@ -146,7 +146,7 @@ def _tried(
     model.eval()
     try:
         batches = list(encoded_for_discovery(model, processor, novel, chosen))
-        with stage("tuning the boost of added items", parts, "parts of the items") as running:
+        with stage("tuning the boost of added items", parts, "parts") as running:
             for part in known[order].chunk(PARTS)[:parts]:
                 fair.append(_share([targets for _, _, targets in batches], part))
                 with as_added(model, part):
