@@ -56,9 +56,9 @@ def export(
     Example (not run: it needs a checkpoint):
         export("CKPT", "CKPT/onnx").manifest.graphs["scores"]["max_difference"]
     """
-    check_packages("ONNX export", PACKAGES, "onnx")
     check_folder_to_write(Path(onnx), f"onnx={str(onnx)!r}")
     refuse_earlier(Path(onnx), f"onnx={str(onnx)!r}", overwrite, (MANIFEST_FILE,))
+    check_packages("ONNX export", PACKAGES, "onnx")
     if not isinstance(checkpoint, XCatRecommender):
         folder = locate_checkpoint(checkpoint, revision=revision)
         if not (folder / "config.json").is_file() and is_adapter(folder):

@@ -98,6 +98,12 @@ def test_lists_are_not_computed_for_a_file_that_cannot_be_written(here: Path) ->
     assert not computed
 
 
+def test_earlier_graphs_are_not_replaced(here: Path) -> None:
+    (here / "folder" / "manifest.json").write_text("{}")
+    with pytest.raises(ValueError, match="onnx='folder' holds an earlier result; give another folder or overwrite=True"):
+        xcat_rec.export("no-checkpoint", "folder")
+
+
 def test_a_report_whose_files_are_in_the_way(here: Path) -> None:
     (here / "folder" / "report.html").mkdir()
     with pytest.raises(ValueError, match=r"output='folder': report\.html is a folder"):
