@@ -26,7 +26,7 @@ from ...tiny_shop import events_table, items_table, shop
 
 CUT: dict[str, Any] = {
     "lr_scheduler_type": "reduce_lr_on_plateau", "lr_scheduler_kwargs": {"factor": 0.1, "patience": 0},
-    "early_stopping_patience": 2, "num_train_epochs": 60.0, "learning_rate": 3e-2, "new_category_weight": 1.0,
+    "early_stopping_patience": 2, "num_train_epochs": 60.0, "learning_rate": 1e-2, "new_category_weight": 1.0,
     "warmup_steps": 0, "per_device_train_batch_size": 10, "precision": "fp32", "use_cpu": True, "disable_tqdm": True,
 }  # fmt: skip
 
@@ -106,7 +106,7 @@ def test_training_cuts_the_rate_stops_and_beats_chance(data, tmp_path):
     best = int(np.argmin(losses))
     assert len(losses) < CUT["num_train_epochs"], "early stopping"
     assert len(losses) == best + 1 + CUT["early_stopping_patience"]
-    assert rates[0] == pytest.approx(3e-2) and rates[-1] <= 3e-3 * 1.001, "a tenth after a stall"
+    assert rates[0] == pytest.approx(1e-2) and rates[-1] <= 1e-3 * 1.001, "a tenth after a stall"
     after = trainer.evaluate()
     assert after["eval_scaled_log_loss"] == pytest.approx(losses[best]), "the best epoch's weights"
     assert after["eval_scaled_log_loss"] <= after["eval_log_loss"] + 1e-9
