@@ -11,14 +11,12 @@ from ..evaluation.click_evaluation import TABLE_METRICS, ClickReport
 from ..evaluation.click_prediction.click_metrics import ABOUT
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ..tokenization.sequences.click_rows import ClickData
+from .click_words import LabelWords, all_rows, calibration_words, label_words, rate_words
 from .markdown import cell, facts_table, line, table
 
-TASK = "Click prediction for shown items, and next-item recommendation over a whole catalogue"
-CLICKS_ALONE = "Click prediction for shown items"
 DECIDING = "log_loss"
 """The metric by which a model and a floor are compared in a sentence; lower is better."""
 HEADINGS = {"auc": "AUC", "gauc": "GAUC", "log_loss": "log loss", "ece": "ECE"}
-USE = "Probability that a user clicks, or buys, an item that is shown."
 
 
 @dataclass(frozen=True)
@@ -27,16 +25,14 @@ class ClickFacts:
 
     Args:
         reports: Click reports on the test split by model name.
-        labels: Sentence about the labels, without its full stop.
+        words: Words for the kind of labels.
         facts: Names and values of the other facts.
-        limits: Limitations, sentences.
         context: Names of the context columns.
     """
 
     reports: Mapping[str, ClickReport]
-    labels: str
+    words: LabelWords
     facts: Mapping[str, str]
-    limits: Sequence[str]
     context: Sequence[str] = field(default=())
 
 
@@ -48,34 +44,15 @@ def click_facts(model: XCatForClickPrediction, data: ClickData, reports: Mapping
         data: The labelled rows.
         reports: Reports on the test split; the model and the floors.
     """
-    clicks, config, calibration = data.clicks, model.config, model.calibration
-    context = (*data.context.dense, *data.context.categorical)
-    sampled = data.sampler is not None
-    if sampled:
-        negatives = f"{clicks.eval_negatives} sampled negative{'s' if clicks.eval_negatives > 1 else ''} of the kind"
-        labels = (
-            f"Every target event is a positive, with {negatives} `{data.kind}`: items that the user has no event with"
-        )
-        limits = [
-            "No table states what was shown: a probability is that of an item among one positive and "
-            f"{negatives} {data.kind}, not a click-through rate."
-        ]
-    else:
-        labels = f"Labels are {data.kind}s of the events table; a history has the earlier events alone"
-        limits = [
-            "Labels exist for items that were shown, so the model learns the choices of the system that showed them."
-        ]
-    curve = "with an isotonic curve" if bool(calibration.corrections.any()) else "without an isotonic curve"
-    shift, slope, intercept = (float(getattr(calibration, name)) for name in ("shift", "slope", "intercept"))
+    config, context = model.config, (*data.context.dense, *data.context.categorical)
     facts = {
-        "Share of positives": f"{data.train_rate:.4f} in training, {data.true_rate:.4f} where it is used",
+        "Share of positives": rate_words(data),
         "Loss of next items": f"weight {float(config.next_item_weight):g}",
         "Evidence fitted on validation": "used" if config.click_attention else "not used",
-        "Calibration fitted on validation": f"log odds plus {shift:.3f}, times {slope:.3f}, plus {intercept:.3f}, "
-        + curve,
+        "Calibration fitted on validation": calibration_words(model.calibration, data.kept_rate),
         "Context columns": ", ".join(f"`{cell(name)}`" for name in context) or "none",
     }
-    return ClickFacts(reports, labels, facts, limits, context)
+    return ClickFacts(reports, label_words(data), facts, context)
 
 
 def click_limits(reports: Mapping[str, ClickReport], own: str) -> list[str]:
@@ -90,7 +67,7 @@ def click_limits(reports: Mapping[str, ClickReport], own: str) -> list[str]:
     found = None if best is None else reports[own].difference(reports[best], DECIDING)
     if best is None or found is None or found.high < 0:
         return []
-    where = "For clicks on all shown items,"
+    where = f"{all_rows(reports[own].kind)},"
     if found.low > 0:
         return [f"{where} the floor {line(best)} has a lower {HEADINGS[DECIDING]}."]
     return [f"{where} its {HEADINGS[DECIDING]} is not significantly lower than that of the floor {line(best)}."]
@@ -105,7 +82,7 @@ def click_section(facts: ClickFacts | None, own: str) -> str:
     """
     if facts is None:
         return ""
-    report = facts.reports[own]
+    report, words = facts.reports[own], facts.words
     order = sorted(facts.reports, key=lambda name: (name != own, name))
     rows = [[cell(name), *_values(facts.reports[name])] for name in order]
     both = report.num_users - report.num_left_out
@@ -115,9 +92,9 @@ def click_section(facts: ClickFacts | None, own: str) -> str:
         "ECE of right predictions, by chance": _number(report.ece_by_chance),
     }
     return "\n\n".join([
-        f"### Clicks ({counted(report.num_rows, 'shown item')} of {counted(report.num_users, 'user')}, "
+        f"### {words.heading} ({counted(report.num_rows, words.noun)} of {counted(report.num_users, 'user')}, "
         f"{report.num_positives:,} positive)",
-        f"{facts.labels}. The other models are floors: a logistic regression of the item's popularity, and of the "
+        f"{words.labels}. The other models are floors: a logistic regression of the item's popularity, and of the "
         "share of the history in its category.",
         table(["model", *HEADINGS.values()], rows),
         f"{line(ABOUT['gauc'])} {counted_of(both, report.num_users, 'user', 'have')} both labels. "
@@ -133,7 +110,7 @@ def click_usage(facts: ClickFacts | None, history: Sequence[str]) -> str:
     items = ", ".join(f'"{line(item)}"' for item in history)
     values = "".join(f'"{line(column)}": [...], ' for column in facts.context).removesuffix(", ")
     context = f", context={{{values}}}" if values else ""
-    return f"""Probabilities of clicks, one per shown item:
+    return f"""One probability per {facts.words.noun}:
 
 ```python
 recommender.click_probability([{items}], [{items}]{context})

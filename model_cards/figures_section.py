@@ -123,7 +123,7 @@ def exposure_sentence(exposure: ExposureAudit) -> str:
 def limits_section(data: XCatModelCardData) -> str:
     """Limitations; those found by the evaluation come first."""
     clicks = data.clicks
-    of_clicks = () if clicks is None else (*clicks.limits, *click_limits(clicks.reports, data.own_name))
+    of_clicks = () if clicks is None else (clicks.words.limit, *click_limits(clicks.reports, data.own_name))
     limits = [*measured_limits(data.results, data.own_name), *of_clicks, *data.limits]
     return "\n".join(f"- {line(limit)}" for limit in limits)
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
+from ..evaluation.click_evaluation import TABLE_METRICS
 from ..evaluation.more_metrics import DECIDING_METRIC
 from ..evaluation.purposes import DISCOVER
 from ..registration import TASK as PIPELINE
+from .click_section import HEADINGS
 from .markdown import is_hub_id, line, metric_label, slug, usable_id
 from .scrubbing import scrub
 
@@ -20,10 +22,12 @@ if TYPE_CHECKING:
 LIBRARY = "xcat-rec"
 BENCHMARK_METRIC = DECIDING_METRIC
 """The metric for a leaderboard of the hub, which takes one value per model and task."""
+HUB_METRICS = {"auc": "roc_auc"}
+"""Metrics of clicks that have another name on the hub."""
 
 
 def card_metadata(data: XCatModelCardData) -> ModelCardData:
-    """The YAML block: fields of the hub, and this model's metrics on all test targets.
+    """The YAML block: fields of the hub, and this model's metrics.
 
     Args:
         data: The data of the card.
@@ -55,30 +59,54 @@ def card_metadata(data: XCatModelCardData) -> ModelCardData:
 
 
 def model_index(data: XCatModelCardData) -> list[EvalResult]:
-    """This model's metrics on all test targets, for both purposes, as entries of the hub's model index."""
+    """This model's metrics of clicks, and on all test targets for both purposes, for the hub's model index."""
+    return [*_of_clicks(data), *_of_lists(data)]
+
+
+def _of_clicks(data: XCatModelCardData) -> list[EvalResult]:
+    """Metrics of click probabilities; labels of different kinds are different configurations of the data."""
+    if data.clicks is None:
+        return []
+    report, words = data.clicks.reports[data.own_name], data.clicks.words
+    about = {"task_name": line(words.task), "dataset_config": f"{report.kind} labels"}
+    values = {name: report.value(name) for name in TABLE_METRICS}
+    return [
+        _result(data, HUB_METRICS.get(name, name), HEADINGS[name], value, **about)
+        for name, value in values.items()
+        if math.isfinite(value)
+    ]
+
+
+def _of_lists(data: XCatModelCardData) -> list[EvalResult]:
+    """Metrics of ranked lists on all test targets, for both purposes."""
     report = data.results.get(data.own_name)
     if report is None:
         return []
     new = {} if report.discover is None else report.discover.metrics
     figures = [(metric_label(name), name, report.metrics) for name in data.card_metrics]
     figures += [(metric_label(f"{DISCOVER}_{name}"), name, new) for name in data.card_metrics]
-    known = is_hub_id(data.dataset_id)
     return [
-        EvalResult(
-            task_type=PIPELINE,
-            task_name=line(data.task),
-            dataset_type=str(data.dataset_id) if known else slug(scrub(data.dataset_name)),
-            dataset_name=line(data.dataset_name),
-            dataset_split="test",
-            dataset_revision=data.dataset_revision if known else None,
-            dataset_args={"split": str(data.split)},
-            metric_type=name.partition("@")[0],
-            metric_name=label,
-            metric_value=round(float(metrics[name]), 6),
-        )
+        _result(data, name.partition("@")[0], label, metrics[name], task_name=line(data.task))
         for label, name, metrics in figures
         if math.isfinite(metrics.get(name, math.nan))
     ]
+
+
+def _result(data: XCatModelCardData, metric_type: str, metric_name: str, value: float, **about: Any) -> EvalResult:
+    """One value of the model index, on the test split of the card's data."""
+    known = is_hub_id(data.dataset_id)
+    return EvalResult(
+        task_type=PIPELINE,
+        dataset_type=str(data.dataset_id) if known else slug(scrub(data.dataset_name)),
+        dataset_name=line(data.dataset_name),
+        dataset_split="test",
+        dataset_revision=data.dataset_revision if known else None,
+        dataset_args={"split": str(data.split)},
+        metric_type=metric_type,
+        metric_name=metric_name,
+        metric_value=round(float(value), 6),
+        **about,
+    )
 
 
 def eval_result_files(data: XCatModelCardData) -> dict[str, str]:

@@ -49,6 +49,11 @@ class ClickCalibration(nn.Module):
         share = ((found - low) / (high - low)).clamp(0, 1)
         return found + corrections[right - 1] + share * (corrections[right] - corrections[right - 1])
 
+    @property
+    def curved(self) -> bool:
+        """Whether log odds are corrected by a curve, such as that of isotonic regression, and not by a constant."""
+        return bool((self.corrections != self.corrections[0]).any())
+
     def set_prior(self, shift: float) -> None:
         """Set the correction of log odds from `prior_shift`.
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..evaluation.audits.exposure import Audit, audit_recommendations
 from ..evaluation.modalities import ModalityReport
 from ..model_cards.card_data import INTENDED_USE, XCatModelCardData
-from ..model_cards.click_section import CLICKS_ALONE, TASK, USE, click_facts
+from ..model_cards.click_section import click_facts
+from ..model_cards.click_words import RANKING, label_words
 from ..model_cards.dataset_facts import DatasetFacts, describe_dataset
 from ..model_cards.markdown import is_hub_id
 from ..model_cards.pretraining_section import FIELDS as PRETRAINING_FIELDS
@@ -95,10 +96,11 @@ def _of_head(prepared: PreparedTraining) -> dict[str, Any]:
     """Fields of the card of a base, or of a model that predicts clicks; none for other models."""
     if isinstance(prepared.model, XCatForPreTraining):
         return PRETRAINING_FIELDS
-    if not isinstance(prepared.model, XCatForClickPrediction):
+    if not isinstance(prepared.model, XCatForClickPrediction) or not isinstance(prepared.data, ClickData):
         return {}
-    ranks = prepared.model.config.next_item_weight > 0
-    return {"task": TASK if ranks else CLICKS_ALONE, "intended_use": (USE, *INTENDED_USE[0 if ranks else 1 :])}
+    words, ranks = label_words(prepared.data), prepared.model.config.next_item_weight > 0
+    task = f"{words.task}, and {RANKING}" if ranks else words.task
+    return {"task": task, "intended_use": (words.use, *INTENDED_USE[0 if ranks else 1 :])}
 
 
 def complete_card(card: XCatModelCardData, outcome: FitResult, own_name: str) -> None:
