@@ -30,7 +30,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 demo: venv  ## train, evaluate, recommend and reload on real retail data
-	$(BIN)/xcat demo --overwrite
+	$(BIN)/xcat demo
 
 # A file's tests run in one process, so that what they share is fitted once; files start in their order.
 test: venv  ## run the tests (without those marked slow)

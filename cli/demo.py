@@ -16,14 +16,15 @@ EPOCHS = 2
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the checkpoint.")] = Path("xcat-demo"),
+    output: Annotated[Path, typer.Option(help="Folder for the checkpoint; an earlier one is replaced.")] = Path(
+        "xcat-demo"
+    ),
     households: Annotated[int | None, typer.Option(help="Number of households, such as 200; all by default.")] = None,
     epochs: Annotated[int, typer.Option(help="Maximum number of epochs.")] = EPOCHS,
     seed: Annotated[int, typer.Option(help="Seed of weights, training order and ties.")] = 0,
     small: Annotated[
         bool, typer.Option("--small", help="Make the small reference checkpoint: 600 households, a few minutes.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier checkpoint and its page.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Train, evaluate, recommend and reload on The Complete Journey: one year of groceries of 2,469 households.
@@ -38,10 +39,10 @@ def demo(
 
         xcat demo --households 200 --epochs 2
     """
-    from ..workflows.output_folders import check_demo_output
+    from ..workflows.output_folders import check_output
     from .usage import check_at_least
 
-    check_demo_output(output, overwrite)
+    check_output(output, overwrite=True)
     check_at_least("--epochs", epochs, 1)
     check_at_least("--seed", seed, 0)
     if households is not None:
@@ -55,9 +56,7 @@ def demo(
     from .purposes_table import purposes_table
     from .rendering import recommendation_table
 
-    found = run_demo(
-        output, households=households, epochs=epochs, seed=seed, small=small, overwrite=overwrite, tell=say
-    )
+    found = run_demo(output, households=households, epochs=epochs, seed=seed, small=small, tell=say)
     fitted = found.fitted
     title = "The Complete Journey: last basket of each household, full catalogue"
     results.print(purposes_table(fitted.reports, title), highlight=False)

@@ -18,7 +18,6 @@ from .options import (
     GuessColumns,
     Items,
     MissingUsers,
-    Overwrite,
     TimeFormat,
     UnknownItems,
 )
@@ -67,7 +66,6 @@ def inspect(
         bool, typer.Option("--show-values", help="Show customers' values in notes and errors; masked by default.")
     ] = False,
     private: Annotated[bool, typer.Option("--private", help="Make the dataset on the hub private.")] = False,
-    overwrite: Overwrite = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Report on your tables: history lengths, categories, popularity, texts, languages, duplicates, times, leaks.
@@ -88,7 +86,7 @@ def inspect(
 
         show_guess(data, items, events, encoding)
         return
-    _check(output, push, overwrite)
+    _check(output, push)
     if push is not None and show_values:
         raise ValueError("--show-values writes values of customers into the report; leave it out to --push it")
     check_split(split, tie_policy)
@@ -147,9 +145,9 @@ def _show(report: Inspection, shop: ShopTables, show_values: bool) -> None:
             results.print(with_options(f"note: {note}"), markup=False)
 
 
-def _check(output: Path, push: str | None, overwrite: bool) -> None:
+def _check(output: Path, push: str | None) -> None:
     """Refuse outputs that cannot be written, before any work is done."""
-    check_report_folder(output, overwrite)
+    check_report_folder(output)
     if push is not None and push.count("/") != 1:
         raise ValueError(f"--push {push} is not the name of a dataset; give NAMESPACE/NAME")
 

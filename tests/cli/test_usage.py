@@ -121,10 +121,6 @@ CASES = {
     "explain: earlier picture": (
         ["explain", "ckpt", "--item", "a", "--heatmap", "old.svg"], [EARLIER.format("--heatmap old.svg", "file")],
     ),
-    "inspect: earlier report": (
-        ["inspect", "shop", "--output", "old"], [EARLIER.format("--output old", "folder")],
-    ),
-    "demo: earlier page": (["demo", "--output", "old"], ["--output old is not empty", "--overwrite"]),
     "demo: below a file": (["demo", "--output", "note.txt/x"], ["--output note.txt/x", "is not a folder"]),
     "demo: epochs": (["demo", "--epochs", "0", "--output", "new"], ["--epochs"]),
 }  # fmt: skip

@@ -100,7 +100,7 @@ def test_no_shared_artefact_has_customer_data(hub: Hub, alice: Client, tmp_path:
 
 def test_pushed_events_are_those_of_numbers(hub: Hub, alice: Client, tmp_path: Path) -> None:
     shop = write_personal_shop(tmp_path / "shop")
-    call = ["inspect", str(shop), "--output", str(tmp_path / "report"), "--overwrite", "--push"]
+    call = ["inspect", str(shop), "--output", str(tmp_path / "report"), "--push"]
     plain, whole, refused = alice.commands(
         [*call, "alice/numbers"], [*call, "alice/whole", "--user-data"], [*call, "alice/no", "--show-values"]
     )

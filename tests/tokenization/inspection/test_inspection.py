@@ -128,7 +128,7 @@ def test_command(tmp_path, capsys):
     assert told["users"] == 60 and told["rows"]["items"] == 40 and told["url"] is None
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["README.md", "report.html"]
     with pytest.raises(SystemExit) as stop:
-        main(["inspect", str(data), "--output", str(tmp_path / "report"), "--overwrite"])
+        main(["inspect", str(data), "--output", str(tmp_path / "report")])
     assert not stop.value.code and "boots" in capsys.readouterr().out
 
 
