@@ -47,7 +47,10 @@ RUNS = [
     )
 ]
 BLOCKS_WITH = [(block.place_of_run, block.page, block.language) for block in guide_blocks() if block.place_of_run]
-QUICK_RUNS = {("docs/reference.md", "python"), ("docs/parts.md", "python"), ("docs/online.md", "python")}
+QUICK_RUNS = {
+    ("docs/click.md", "python"), ("docs/reference.md", "python"), ("docs/parts.md", "python"),
+    ("docs/online.md", "python"),
+}  # fmt: skip
 """Runs that take seconds; the others are slow."""
 
 pytestmark = [

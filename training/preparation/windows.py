@@ -68,7 +68,7 @@ def _labels(lengths: np.ndarray, max_events: int | None) -> np.ndarray:
 
 
 def resolve_sizes(
-    arguments: XCatTrainingArguments, train: Dataset | IterableDataset, config: XCatConfig
+    arguments: XCatTrainingArguments, train: Dataset | IterableDataset, config: Any
 ) -> XCatTrainingArguments:
     """Choose batch size, learning rate, epochs and patience for the data, as `sized_for` computes them.
 
@@ -77,7 +77,7 @@ def resolve_sizes(
     Args:
         arguments: Not changed. Given values take precedence; defaults are the starting values.
         train: Training sequences; for a stream of unknown length, the starting values are used.
-        config: Configuration of the model.
+        config: Configuration of the model, an `XCatConfig` or another one with `num_items` and `max_history`.
 
     Returns:
         Arguments with the chosen values; the same object if all values were given.
@@ -93,13 +93,14 @@ def resolve_sizes(
     return resolved
 
 
-def _sizes(arguments: XCatTrainingArguments, train: Dataset, config: XCatConfig) -> dict[str, Any]:
+def _sizes(arguments: XCatTrainingArguments, train: Dataset, config: Any) -> dict[str, Any]:
     """The values of `sized_for`, with the epochs of a quick training shortened."""
     labels, windows = count_labels(train, config.max_history, arguments.max_train_events)
     share = QUICK_SHARE if arguments.quick else 1.0
     own = (arguments.learning_rate, arguments.num_train_epochs / share, arguments.early_stopping_patience)
     sized = sized_for(config.num_items, labels / max(1, windows), labels, *own)
-    if (present := share_of_modality(config)) < 1:
+    present = share_of_modality(config) if isinstance(config, XCatConfig) else 1.0
+    if present < 1:
         sized["num_train_epochs"] = round(sized.get("num_train_epochs", own[1]) / present)
     return {name: share * value if name == "num_train_epochs" else value for name, value in sized.items()}
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import HfArgumentParser
 
+from xcat_rec.modeling_baselines import DINConfig
 from xcat_rec.modeling_xcat.configuration_xcat import XCatConfig
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 from xcat_rec.training.arguments import XCatTrainingArguments
@@ -120,6 +121,12 @@ def test_a_model_with_images_reads_texts_as_often_as_one_without(tmp_path: Path)
     assert epochs(given, pictured, [3]) == 10
     quick = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, precision="fp32", quick=True)
     assert epochs(quick, pictured, [3]) == pytest.approx(1.6)
+
+
+def test_a_model_without_items_of_ours_is_sized_like_one_without_images(tmp_path: Path) -> None:
+    arguments = XCatTrainingArguments(output_dir=str(tmp_path), use_cpu=True, precision="fp32")
+    found = resolve_sizes(arguments, dataset([61, 61]), DINConfig(num_item_rows=2 + 4, max_history=30))
+    assert [getattr(found, name) for name in SIZED] == resolved(tmp_path, [61, 61])
 
 
 def test_a_value_that_equals_its_default_is_given_all_the_same(tmp_path: Path) -> None:
