@@ -34,7 +34,7 @@ COMMANDS = {
     "bench": "Compare several models on one test split, over seeds.",
     "review": "Approve or block items that the content policy found.",
     "catalogue": "Add items to a checkpoint by their texts, without training.",
-    "heads": "Fit heads of columns on a checkpoint, for recommend --target.",
+    "heads": "Fit heads of columns, such as brand, for a checkpoint.",
     "index": "Index a checkpoint's items, and add or delete items.",
     "recommend": "Recommend items to one user or to many.",
     "predict": "Predict clicks on items that are shown to users.",
