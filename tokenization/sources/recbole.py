@@ -5,7 +5,8 @@ Format: https://recbole.io/docs/user_guide/data/atomic_files.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from ..tables.data_card import DataCard
 from ..tables.problems import TableProblem
 from ..tables.schema import ShopTables, TableColumns
 from .csv_files import read_csv
+from .impression_labels import missing_labels, read_impression_labels
 from .source import DataSource, SourceRequest, build_shop
 from .text_files import open_text
 
 _TYPES = ("token", "token_seq", "float", "float_seq")
+_OTHER_SEPARATOR = rf":(?:{'|'.join(_TYPES)})([^\w\t])"
+"""Found in a header whose fields are not separated by tabs."""
 _NAMES = {
     "title": ("title", "movie_title", "name", "item_name", "title_seq"),
     "category": ("category", "categories", "class", "genre", "genres"),
@@ -30,22 +34,31 @@ _LABEL = "label"
 _SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 
 
-def read_atomic(path: Path, label: str, encoding: str | None = None) -> tuple[pl.DataFrame, list[TableProblem]]:
+def read_atomic(
+    path: Path, label: str, encoding: str | None = None, texts: Collection[str] = ()
+) -> tuple[pl.DataFrame, list[TableProblem]]:
     """Read an atomic file: tokens become texts, floats numbers, and sequences lists of either.
 
     Args:
         path: The file, `.inter`, `.item` or `.user`; plain or .gz.
         label: Our name of the table, for issues.
         encoding: Its encoding; None to detect it.
+        texts: Fields that stay texts, of whatever type.
 
     Returns:
         The table with the names of its fields, and its issues.
 
     Raises:
-        ValueError: If a field has no type or an unknown one, or the file is not a table.
+        ValueError: If a field has no type or an unknown one, fields are not separated by tabs, or the file is not a
+            table.
     """
     opened = open_text(path, label, encoding)
     table, names = read_csv(opened, "\t", quote=None)
+    if other := re.search(_OTHER_SEPARATOR, names[0] if names else ""):
+        raise ValueError(
+            f"table {path}: its header {names[0][:80]!r} has {other[1]!r} between fields; fields of atomic files are "
+            "separated by tabs, so write tabs"
+        )
     fields = [name.strip().rpartition(":")[0] or name.strip() for name in names]
     twice = next((name for name in fields if fields.count(name) > 1), None)
     if twice is not None:
@@ -60,7 +73,7 @@ def read_atomic(path: Path, label: str, encoding: str | None = None) -> tuple[pl
                 f"or another of {', '.join(_TYPES)}"
             )
         column = pl.col(header)
-        if kind == "float":
+        if kind == "float" and name not in texts:
             column = column.str.strip_chars().cast(pl.Float64, strict=False)
             lost = table.filter(pl.col(header).is_not_null() & column.is_null())
             if lost.height:
@@ -100,12 +113,13 @@ def read_recbole(request: SourceRequest) -> ShopTables:
 def atomic_tables(request: SourceRequest) -> AtomicTables:
     """Read a RecBole dataset: its interactions, and its items and users if it has these files.
 
-    Interactions in files `.train.inter`, `.valid.inter` and `.test.inter` get a column `split`. A field `label` with 1
-    and 0 is read as the column `clicked`.
+    Interactions in files `.train.inter`, `.valid.inter` and `.test.inter` get a column `split`. A field `label` is
+    read as the column `clicked`; rows without a label are left out and counted, if others have one.
 
     Raises:
         FileNotFoundError: If there is no `.inter` file.
         ValueError: If there are several datasets, or a file cannot be read.
+        TableError: If a label is neither true nor false.
     """
     named = request.columns or TableColumns()
     files = request.find(r"(.+?)(?:\.(?:train|valid|test))?\.inter(?:\.gz)?")
@@ -117,12 +131,8 @@ def atomic_tables(request: SourceRequest) -> AtomicTables:
             f"folder {request.folder} has {len(stems)} data sets, {', '.join(stems)}; give the folder of one, or name "
             f"one as recbole:{request.folder}:{stems[0]}"
         )
-    events, found = _interactions([path for path, _ in files], request.encoding)
+    events, found = _interactions([path for path, _ in files], named, request.encoding)
     columns = named.of_table(events.columns, "events")
-    if columns.clicked not in events.columns and _LABEL in events.columns:
-        labels = set(events[_LABEL].drop_nulls().cast(pl.String).unique())
-        if labels and labels <= {"0", "1", "0.0", "1.0"}:
-            events = events.rename({_LABEL: columns.clicked})
     for ours in (columns.user_id, columns.item_id):
         if ours not in events.columns:
             option = "user_id" if ours == columns.user_id else "item_id"
@@ -148,14 +158,26 @@ def atomic_tables(request: SourceRequest) -> AtomicTables:
     )
 
 
-def _interactions(paths: Sequence[Path], encoding: str | None) -> tuple[pl.DataFrame, list[TableProblem]]:
-    logs, found = [], []
+def _interactions(
+    paths: Sequence[Path], named: TableColumns, encoding: str | None
+) -> tuple[pl.DataFrame, list[TableProblem]]:
+    """The rows of all files, with their labels as the column of clicks, and the issues."""
+    logs, found, labelled = [], [], 0
     for path in paths:
-        log, more = read_atomic(path, "events", encoding)
+        log, more = read_atomic(path, "events", encoding, {_LABEL})
         found += more
+        clicked = named.of_table(log.columns, "events").clicked
+        if _LABEL in log.columns and clicked not in log.columns:
+            labels = read_impression_labels(log, _LABEL, _LABEL, path)
+            log = log.with_columns(labels).rename({_LABEL: clicked})
+            labelled += len(labels) - labels.null_count()
         part = path.name.removesuffix(".gz").removesuffix(".inter").rpartition(".")[2]
         logs.append(log.with_columns(split=pl.lit(_SPLITS[part])) if part in _SPLITS and len(paths) > 1 else log)
-    return pl.concat(logs, how="diagonal_relaxed"), found
+    events = pl.concat(logs, how="diagonal_relaxed")
+    if labelled and labelled < events.height:
+        found.append(missing_labels(events.height - labelled, _LABEL))
+        events = events.drop_nulls(named.of_table(events.columns, "events").clicked)
+    return events, found
 
 
 def _ours(items: pl.DataFrame, columns: TableColumns) -> pl.DataFrame:

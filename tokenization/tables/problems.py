@@ -50,6 +50,7 @@ _WORDING = {
     "nan_number": "{count} rows are NaN",
     "not_boolean": "{count} rows are neither true nor false",
     "negative_quantity": "{count} rows have a quantity below zero",
+    "no_label": "{count} rows are impressions without a label",
     "not_clicked": "{count} rows are impressions without a click",
     "not_in_history": "{count} rows are impressions",
     "no_title": "{count} rows have no title",

@@ -14,6 +14,7 @@ from xcat_rec.tokenization.sequences.click_pairs import as_pairs
 from xcat_rec.tokenization.sequences.click_rows import split_clicks
 from xcat_rec.tokenization.sources import complete_journey_coupons
 from xcat_rec.tokenization.sources.complete_journey_coupons import load_coupons, load_exposures
+from xcat_rec.tokenization.tables.problems import TableError
 
 from .layouts import write_complete_journey
 
@@ -190,3 +191,62 @@ def test_promoted_purchases_are_clicks(tmp_path: Path) -> None:
     assert set(missed["event_type"]) <= {"impression"} and shop.events["promoted"].null_count()
     with pytest.raises(ValueError, match="per_click is 0"):
         load_exposures(tmp_path, per_click=0)
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def write_recbole(folder: Path, labels: list[str], header: str = "user_id:token\titem_id:token\tlabel:float") -> Path:
+    made(folder)
+    rows = [f"u{n % 4}\ti{n % 7}\t{label}\t{1_500_000_000 + n}" for n, label in enumerate(labels)]
+    (folder / "shop.inter").write_text("\n".join([f"{header}\ttimestamp:float", *rows]))
+    return folder
+
+
+@pytest.mark.parametrize("words", [("1", "0"), ("True", "False"), ("1.00", "0.0")])
+def test_labels_of_recbole_may_be_words(words: tuple[str, str], tmp_path: Path) -> None:
+    shop = load_shop(write_recbole(tmp_path / "shop", [words[n % 3 > 0] for n in range(60)]))
+    assert shop.events["clicked"].to_list() == [n % 3 == 0 for n in range(60)]
+    assert split_clicks(shop).kind == "impression"
+
+
+@pytest.mark.parametrize("other", ["2", "-1", "maybe", "0.5"])
+def test_other_labels_are_refused_with_their_row(other: str, tmp_path: Path) -> None:
+    folder = write_recbole(tmp_path / "shop", ["1", "0"] * 8 + [other] + ["0"] * 3)
+    told = r"events, column label: 1 row is neither true nor false.* row 17\); .*shop\.inter has such rows; write 1"
+    with pytest.raises(TableError, match=told) as found:
+        load_shop(folder)
+    assert f"example {other!r}" in str(found.value.with_values())
+    bad = {**ROWS, "valid": ["1,7,d,D,a^b^c,A^B^C", f"{other},7,y,Y,a^b^c,A^B^C"]}
+    with pytest.raises(TableError, match=r"row 2\); .*valid\.csv has such rows"):
+        load_shop(write_fuxictr(made(tmp_path / "csv"), bad))
+
+
+@pytest.mark.parametrize("missing", ["", "nan"])
+def test_impressions_without_a_label_are_left_out_and_counted(missing: str, tmp_path: Path) -> None:
+    shop = load_shop(write_recbole(tmp_path / "shop", ["1", "0", missing, "0"] * 10))
+    note = "events, column label: 10 rows are impressions without a label; they were left out, also from histories"
+    assert shop.events.height == 30 and shop.events["clicked"].null_count() == 0
+    assert any(str(one).startswith(note) for one in shop.problems)
+    rows = {**ROWS, "train": [*ROWS["train"], f"{missing},7,q,Q,a^b,A^B"]}
+    shop = load_shop(write_fuxictr(made(tmp_path / "csv"), rows))
+    assert "q" not in shop.events["item_id"]
+    assert [(one.column, one.count) for one in shop.problems if one.kind == "no_label"] == [("label", 1)]
+    none = {part: [missing + line[1:] for line in lines] for part, lines in ROWS.items()}
+    with pytest.raises(ValueError, match="no row has a label; write 1 for a click"):
+        load_shop(write_fuxictr(made(tmp_path / "csv"), none))
+
+
+def test_clicks_that_are_words_are_once_in_histories(tmp_path: Path) -> None:
+    words = {"1": "True", "0": "False"}
+    named = {part: [words[line[0]] + line[1:] for line in lines] for part, lines in ROWS.items()}
+    plain, found = (load_shop(write_fuxictr(made(tmp_path / "csv"), rows)).events for rows in (ROWS, named))
+    assert found.equals(plain)
+
+
+def test_a_header_with_commas_names_the_separator(tmp_path: Path) -> None:
+    (tmp_path / "shop.inter").write_text("user_id:token,item_id:token,timestamp:float\nu,i,3\n")
+    with pytest.raises(ValueError, match=r"shop\.inter: its header .* has ',' between fields; .* separated by tabs"):
+        load_shop(tmp_path)
