@@ -96,6 +96,25 @@ def label_notes(data: ClickData, part: str) -> list[str]:
     return [*data.notes, f"left out of {part}: {counted(count, 'labelled item')}{without}; {why}"]
 
 
+def other_labels(data: ClickData, saved: Mapping[str, Any]) -> list[str]:
+    """A note if labels are of another kind, or from another column or event type, than those of the training.
+
+    Args:
+        data: The labelled rows.
+        saved: `saved_clicks` of the checkpoint.
+    """
+    source = saved.get("source")  # not of older checkpoints
+    if data.kind != saved["kind"]:
+        trained = f"{saved['kind']} labels" + (f" ({source})" if source else "")
+        return [f"labels are of the kind {data.kind}, and the checkpoint was trained with {trained}"]
+    if source is not None and data.source != source:
+        return [
+            f"labels come from {data.source}, and those of the training came from {source}, so their metrics cannot "
+            "be compared"
+        ]
+    return []
+
+
 def click_fit_notes(
     clicks: Mapping[str, ClickReport], ranked: Mapping[str, RankingReport], data: ClickData
 ) -> list[str]:
@@ -152,9 +171,7 @@ def evaluate_clicks(
     interests = shop_interests(shop, recommender.model, processor)
     if interests is not None:
         data.splits[part] = interests.added(data.splits[part])
-    if data.kind != saved["kind"]:
-        notes.append(f"labels are of the kind {data.kind}, and the checkpoint was trained with {saved['kind']} labels")
-    notes += label_notes(data, part)
+    notes += [*other_labels(data, saved), *label_notes(data, part)]
     if part == VALIDATION:
         notes.append(
             "evidence and calibration of clicks were fitted on the validation split of the training, so its metrics "

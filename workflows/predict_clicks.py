@@ -138,7 +138,7 @@ def _predicted(recommender: XCatRecommender, asked: ShowingTable, events: Histor
             f"shown: {counted_of(unknown, len(log), 'row', 'have')} an item that the catalogue lacks, so without a "
             "probability; add the items with xcat catalogue"
         )
-    context = _context(recommender, log)
+    recommender.click_context.require(log.columns, "shown")
     place = {user: number for number, user in enumerate(events.user_ids)}
     people = log["user_id"].to_list()
     new = len({user for user in people if user not in place})
@@ -152,22 +152,11 @@ def _predicted(recommender: XCatRecommender, asked: ShowingTable, events: Histor
     order = np.argsort(number.ravel(), kind="stable")
     rows = np.flatnonzero(known)[order]
     values = recommender.predict_showings(
-        _requests(events, pairs.T.tolist()), number.ravel()[order], items[rows].astype(np.int64), context[rows]
+        _requests(events, pairs.T.tolist()), number.ravel()[order], items[rows].astype(np.int64), log[rows]
     )
     found = np.full(asked.table.height, np.nan)
     found[asked.places[rows]] = values
     return found, notes
-
-
-def _context(recommender: XCatRecommender, log: pl.DataFrame) -> pl.DataFrame:
-    """The log, if it has the context columns of the model."""
-    wanted = recommender.click_context
-    for name in (*wanted.dense, *wanted.categorical):
-        if name not in log.columns:
-            raise ValueError(
-                f"shown lacks the column {name!r}, which the model was trained with; add it, empty if unknown"
-            )
-    return log
 
 
 def _ends(asked: ShowingTable, events: Histories, owners: np.ndarray) -> np.ndarray:

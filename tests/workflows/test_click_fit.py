@@ -19,7 +19,7 @@ from xcat_rec.ranking.recommender import XCatRecommender
 from xcat_rec.tokenization.sequences.click_options import ClickOptions
 from xcat_rec.tokenization.sequences.click_rows import split_clicks
 from xcat_rec.training.tasks import ClickTask
-from xcat_rec.workflows.click_evaluation import label_notes
+from xcat_rec.workflows.click_evaluation import label_notes, other_labels
 
 from ..cli.commands import refused, run
 from ..tiny_shop import QUICK, SMALL, events_table, items_table, save_text_encoder, write_shop
@@ -219,21 +219,30 @@ def test_clicks_alone_and_from_a_base(fitted: xcat_rec.FitResult, places: tuple[
     assert isinstance(again.model, XCatForClickPrediction) and math.isfinite(again.metrics["log_loss"])
 
 
-def test_impressions_of_a_file_are_learnt_with_their_context(
-    places: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shop = impressions()
-    folder = tmp_path / "shown"
+@pytest.fixture(scope="module")
+def of_impressions(
+    places: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[xcat_rec.FitResult, Path, list[str]]:
+    """A checkpoint of impressions with context, the folder of its tables, and the messages of its training."""
+    shop, place = impressions(), tmp_path_factory.mktemp("impressions")
+    folder = place / "shown"
     folder.mkdir()
     shop.events.select("user_id", "item_id", "timestamp", "clicked", "price", "device").write_parquet(
         folder / "events.parquet"
     )
     shop.items.select("item_id", "title", "brand", "category").write_parquet(folder / "items.parquet")
-    options = {"dense": ["price"], "categorical": ["device"]}
     told: list[str] = []
     found = xcat_rec.fit(
-        folder, tmp_path / "model", task="click", tell=told.append, **options, **fields(places[1], 8)
+        folder, place / "model", task="click", tell=told.append, dense=["price"], categorical=["device"],
+        **fields(places[1], 8),
     )  # fmt: skip
+    return found, folder, told
+
+
+def test_impressions_of_a_file_are_learnt_with_their_context(
+    of_impressions: tuple[xcat_rec.FitResult, Path, list[str]],
+) -> None:
+    found, folder, told = of_impressions
     report, lists = found.clicks["XCat"], found.reports["XCat"]
     left = next(note for note in told if "are measured on" in note)
     assert f"{lists.num_targets:,} of the {report.num_positives:,} clicks in test" in left
@@ -242,11 +251,37 @@ def test_impressions_of_a_file_are_learnt_with_their_context(
         report.kind == "impression"
         and report.metrics["auc"] > 0.7 > 0.62 > found.clicks["category-match"].metrics["auc"]
     )
-    assert xcat_rec.evaluate(tmp_path / "model", folder).report.metrics == found.metrics
+    assert xcat_rec.evaluate(found.output, folder).report.metrics == found.metrics
     chosen = found.recommender.click_probability(
         HISTORY, SHOWN[:2], context={"price": [10, 30], "device": "phone"}
     )  # fmt: skip
-    loaded = XCatRecommender.from_pretrained(tmp_path / "model")
+    loaded = XCatRecommender.from_pretrained(found.output)
     again = loaded.click_probability(HISTORY, SHOWN[:2], context={"price": pl.Series([10, 30]), "device": "phone"})
     np.testing.assert_array_equal(chosen, again)
     assert chosen[0] > chosen[1]
+
+
+def test_tables_with_other_labels_or_without_context_say_so(
+    of_impressions: tuple[xcat_rec.FitResult, Path, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fitted, folder, _ = of_impressions
+    log = pl.read_parquet(folder / "events.parquet")
+    lacking = r"the table of events lacks the column 'device', which the model was trained with; add it"
+    tables: dict[str, Any] = {"items": folder / "items.parquet", "events": log.drop("device")}
+    with pytest.raises(ValueError, match=lacking):
+        xcat_rec.evaluate(fitted.output, **tables)
+    log.drop("device").write_csv(tmp_path / "events.csv")
+    files = ["--items", str(folder / "items.parquet"), "--events", str(tmp_path / "events.csv")]
+    refused(["evaluate", str(fitted.output), *files], capsys, ["lacks the column 'device'", "empty if unknown"])
+    kind = pl.when(pl.col("clicked").is_null()).then(pl.lit("purchase")).otherwise(pl.lit("shown"))
+    clicks = log.filter(pl.col("clicked")).with_columns(event_type=pl.lit("purchase"))
+    typed = pl.concat([log.with_columns(event_type=kind), clicks]).drop("clicked")
+    found = xcat_rec.evaluate(fitted.output, **{**tables, "events": typed})
+    assert found.notes[0].startswith(
+        "labels come from event types shown, and those of the training came from column clicked"
+    )
+    saved = fitted.recommender.processor.event_settings["clicks"]
+    assert saved["source"] == "column clicked" and not other_labels(fitted.prepared.data, saved)
+    assert not other_labels(found.data, {"kind": "impression"}), "an older checkpoint has no source"
+    (note,) = other_labels(split_clicks(impressions(), clicks=ClickOptions(labels="events")), saved)
+    assert note.endswith("the checkpoint was trained with impression labels (column clicked)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -47,6 +47,23 @@ class ClickContext:
     def sizes(self) -> list[int]:
         """Number of codes of each categorical column, with code 0."""
         return [len(values) + 1 for values in self.categories]
+
+    def require(self, columns: Iterable[str], table: str) -> None:
+        """Refuse a table without one of the columns.
+
+        Args:
+            columns: Columns of the table.
+            table: Its name for the message.
+
+        Raises:
+            ValueError: If one is missing.
+        """
+        there = set(columns)
+        for name in (*self.dense, *self.categorical):
+            if name not in there:
+                raise ValueError(
+                    f"{table} lacks the column {name!r}, which the model was trained with; add it, empty if unknown"
+                )
 
     def encode(self, events: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """The inputs of impressions.

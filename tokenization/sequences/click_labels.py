@@ -77,11 +77,13 @@ class Labels:
         kind: "impression" or "rating".
         label: (events,) 1 or 0, null for events without a label.
         in_history: (events,) whether the event belongs to histories: impressions that were not clicked do not.
+        source: Where the labels come from, such as "column clicked".
     """
 
     kind: str
     label: pl.Series
     in_history: pl.Series
+    source: str
 
 
 def labels_from(events: pl.DataFrame, options: ClickOptions) -> str:
@@ -126,13 +128,13 @@ def label_events(events: pl.DataFrame, options: ClickOptions) -> Labels:
     """
     if labels_from(events, options) == RATINGS:
         label = (events["rating"] >= options.min_rating).cast(pl.Int8)
-        found = Labels(RATING, label, pl.Series([True]).new_from_index(0, events.height))
+        found = Labels(RATING, label, pl.Series([True]).new_from_index(0, events.height), "column rating")
         low, high = (getattr(events["rating"], end)() for end in ("min", "max"))
         what = f"min_rating={options.min_rating}; the ratings are {low} to {high}"
     elif _has_clicks(events):
         clicked = events[CLICKED]
-        found = Labels(IMPRESSION, clicked.cast(pl.Int8), clicked.fill_null(True))
-        what = f"column {CLICKED}"
+        found = Labels(IMPRESSION, clicked.cast(pl.Int8), clicked.fill_null(True), f"column {CLICKED}")
+        what = found.source
     else:
         shown = _shown_types(events, options)
         if not shown:
@@ -149,8 +151,9 @@ def label_events(events: pl.DataFrame, options: ClickOptions) -> Labels:
         shows = events["event_type"].is_in(shown)
         labelled = label_impressions(events, shown, taken, within=options.within)["label"]
         label = pl.Series([None], dtype=pl.Int8).new_from_index(0, events.height)
-        found = Labels(IMPRESSION, label.scatter(shows.arg_true(), labelled), ~shows)
-        what = f"event types {', '.join(shown)}"
+        source = f"event types {', '.join(shown)}"
+        found = Labels(IMPRESSION, label.scatter(shows.arg_true(), labelled), ~shows, source)
+        what = source
     _check_labels(found, what)
     return found
 

@@ -48,6 +48,7 @@ class ClickData(SplitData):
             an unknown item, or with too few possible negatives.
         left_out_users: Users without a row in a part, because all their impressions or targets are left out.
         notes: Notes on the labels, in sentences.
+        source: Where labels come from, such as "column clicked"; empty for sampled negatives.
     """
 
     clicks: ClickOptions = field(default_factory=ClickOptions)
@@ -59,6 +60,7 @@ class ClickData(SplitData):
     left_out: dict[str, int] = field(default_factory=dict)
     left_out_users: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    source: str = ""
 
     @property
     def kept_rate(self) -> float | None:
@@ -73,10 +75,10 @@ class ClickData(SplitData):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As of `SplitData`, with `clicks`: options, kind of labels, context and shares of positives."""
+        """As of `SplitData`, with `clicks`: options, kind and source of labels, context and shares of positives."""
         clicks = {
-            "options": plain_options(self.clicks), "kind": self.kind, "context": self.context.to_dict(),
-            "true_rate": self.true_rate, "train_rate": self.train_rate,
+            "options": plain_options(self.clicks), "kind": self.kind, "source": self.source,
+            "context": self.context.to_dict(), "true_rate": self.true_rate, "train_rate": self.train_rate,
         }  # fmt: skip
         return {**super().settings, CLICKS: clicks}
 
@@ -130,7 +132,8 @@ def split_clicks(
         context: Means and categories of context columns, from a trained model; None for those of these impressions.
 
     Raises:
-        ValueError: If there is nothing to label, all labels of a part are the same, or options do not fit the tables.
+        ValueError: If there is nothing to label, all labels of a part are the same, the events lack a context column,
+            or options do not fit the tables.
 
     Example (not run: it needs tables):
         split_clicks(load_shop("my-shop/"), clicks=ClickOptions(negatives="popularity")).validation[0]["shown_items"]
@@ -151,6 +154,8 @@ def split_clicks(
             "negatives=%r has no effect, because the table has the labels; use labels='events' to draw negatives",
             clicks.negatives,
         )
+    if context is not None:
+        context.require(log.columns, "the table of events")
     with stage("labelling impressions"):
         selected = select_events(shop, options)
         rows = text_vocabulary(selected.items, text_fields) if vocabulary is None else vocabulary
@@ -158,7 +163,7 @@ def split_clicks(
     return ClickData(
         rows, made.event_types, made.splits, replace(options, split=made.split), shop, selected, clicks=clicks,
         kind=made.kind, context=made.context, true_rate=made.true_rate, train_rate=made.train_rate,
-        left_out=made.left_out, left_out_users=made.left_out_users,
+        left_out=made.left_out, left_out_users=made.left_out_users, source=made.source,
     )  # fmt: skip
 
 

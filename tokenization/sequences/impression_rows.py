@@ -38,6 +38,7 @@ class ImpressionRows:
     train_rate: float
     left_out: dict[str, int]
     left_out_users: dict[str, int]
+    source: str
 
 
 def impression_rows(
@@ -93,7 +94,7 @@ def impression_rows(
     return ImpressionRows(
         splits, split.name, list(event_types), labels.kind, context, _rate(of_train), _rate(thinned),
         {name: _height(frame, n) - _height(kept, n) for n, name in enumerate(PARTS)},
-        {name: _users(frame, n) - _users(kept, n) for n, name in enumerate(PARTS)},
+        {name: _users(frame, n) - _users(kept, n) for n, name in enumerate(PARTS)}, labels.source,
     )  # fmt: skip
 
 
