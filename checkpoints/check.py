@@ -17,7 +17,9 @@ from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, WEIGHTS
 from ..tokenization.digests import check_digests
 from ..tokenization.vocabulary import NUM_SPECIAL_ROWS, VOCABULARY_FILE, ItemVocabulary
+from .click_settings import check_click_settings
 from .json_files import COPY_AGAIN, read_json
+from .missing_weights import check_complete
 from .processor_settings import check_processor_settings
 
 PROCESSOR_FILE = "processor_config.json"
@@ -43,8 +45,8 @@ def check_checkpoint(folder: Path, name: str) -> None:
 
     Raises:
         OSError: If a file is missing.
-        ValueError: If it is not an xcat-rec checkpoint; if its sizes do not match its weights; if its settings name
-            files outside the folder; or if a file is damaged.
+        ValueError: If it is not an xcat-rec checkpoint; if its sizes do not match its weights; if trained weights are
+            missing; if its settings name files outside the folder; or if a file is damaged.
     """
     config = read_json(folder, "config.json", name)
     kind, saved = config.get("model_type"), config.get("architectures") or []
@@ -155,18 +157,18 @@ def _check_sizes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], nam
 
 
 def _check_shapes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], name: str) -> None:
-    """Refuse tensors whose shape differs from the weights, and missing tensors larger than all weights together."""
+    """Refuse tensors whose shape differs from the weights, and missing trained weights or large tensors."""
     saved = config.get("architectures") or ()
     model_class = XCatForClickPrediction if XCatForClickPrediction.__name__ in saved else XCatForNextItem
     try:
         with torch.device("meta"):
-            wanted = model_class(XCatConfig.from_dict(dict(config))).state_dict()
+            model = model_class(XCatConfig.from_dict(dict(config)))
     except _UNUSABLE as error:
         told = " ".join(str(error).split())
         raise ValueError(f"{name}: config.json has a value that cannot be used ({told})") from error
     most = sum(_elements(shape) for shape in shapes.values())
     plain = {key.removeprefix("model."): shape for key, shape in shapes.items()}
-    for key, tensor in wanted.items():
+    for key, tensor in model.state_dict().items():
         found = plain.get(key.removeprefix("model."))
         if found is None and tensor.numel() <= most:
             continue
@@ -176,6 +178,7 @@ def _check_shapes(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], na
                 f"{name}: config.json makes {key} {list(tensor.shape)}, and the weights have {has}; "
                 "take both from one checkpoint"
             )
+    check_complete(model, saved, shapes, name)
 
 
 def _elements(shape: tuple[int, ...]) -> int:
@@ -190,7 +193,13 @@ def _check_processor(folder: Path, config: dict[str, Any], name: str) -> None:
     for file, content in settings.items():
         if file != ADAPTER_CONFIG:
             _check_paths(content, file, name)
-    check_processor_settings(settings.get(PROCESSOR_FILE, {}), f"{name}: {PROCESSOR_FILE}")
+    if PROCESSOR_FILE not in settings:
+        raise OSError(
+            f"{name} has no {PROCESSOR_FILE}, the settings of its processor; {COPY_AGAIN}, or save the processor with "
+            "save_pretrained"
+        )
+    check_processor_settings(settings[PROCESSOR_FILE], f"{name}: {PROCESSOR_FILE}")
+    check_click_settings(settings[PROCESSOR_FILE], config, f"{name}: {PROCESSOR_FILE}")
     check_catalogue(folder / VOCABULARY_FILE, name)
     vocabulary = ItemVocabulary.load(folder)
     if config.get("num_item_rows", len(vocabulary)) != len(vocabulary):
@@ -198,7 +207,7 @@ def _check_processor(folder: Path, config: dict[str, Any], name: str) -> None:
             f"{name}: the catalogue has {vocabulary.num_items} items and the model "
             f"{config['num_item_rows'] - NUM_SPECIAL_ROWS}; take both from one checkpoint"
         )
-    check_digests(config, settings.get(PROCESSOR_FILE, {}), vocabulary, name)
+    check_digests(config, settings[PROCESSOR_FILE], vocabulary, name)
 
 
 def _check_paths(content: Any, file: str, name: str) -> None:

@@ -17,6 +17,7 @@ from ..tokenization.digests import catalogue_digest
 from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import quiet_transformers
 from .check import check_checkpoint
+from .click_settings import check_calibration
 from .indices import check_indices
 from .json_files import COPY_AGAIN, read_json
 
@@ -34,7 +35,8 @@ def load_model(
 
     Raises:
         OSError: If a file is missing.
-        ValueError: As `check_checkpoint` and `check_indices`, or if it was saved as another class than `model_class`.
+        ValueError: As `check_checkpoint`, `check_indices` and `check_calibration`, or if it was saved as another class
+            than `model_class`.
     """
     check_checkpoint(folder, name)
     saved = set(read_json(folder, "config.json", name).get("architectures") or ())
@@ -50,6 +52,7 @@ def load_model(
             folder, **{"dtype": torch.float32, **kwargs, "use_safetensors": True}
         )
     check_indices(model, name)
+    check_calibration(model, name)
     return model
 
 

@@ -70,8 +70,7 @@ class ClickCalibration(nn.Module):
             ValueError: If the values are not finite, or the slope is not positive.
         """
         _check_finite(slope=slope, intercept=intercept)
-        if slope <= 0:
-            raise ValueError(f"slope is {slope}; a calibration keeps the order of logits, so give a number above 0")
+        _check_slope(slope)
         self.slope.fill_(slope)
         self.intercept.fill_(intercept)
 
@@ -105,6 +104,17 @@ class ClickCalibration(nn.Module):
         """
         _check_finite(offset=offset)
         self.corrections.add_(offset)
+
+    def check(self) -> None:
+        """Refuse values that damaged weights may have.
+
+        Raises:
+            ValueError: If a value is not finite, or the slope is not positive.
+        """
+        for name, buffer in self.named_buffers():
+            for value in buffer[~buffer.isfinite()].tolist():
+                _check_finite(**{name: value})
+        _check_slope(float(self.slope))
 
     def reset(self) -> None:
         """Leave logits as they are."""
@@ -164,6 +174,11 @@ def offset_to_mean(logits: torch.Tensor, mean: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if float((values + middle).sigmoid().mean()) < mean else (low, middle)
     return (low + high) / 2
+
+
+def _check_slope(slope: float) -> None:
+    if slope <= 0:
+        raise ValueError(f"slope is {slope}; a calibration keeps the order of logits, so give a number above 0")
 
 
 def _check_finite(**values: float) -> None:

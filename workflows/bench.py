@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from transformers import PreTrainedConfig
 
@@ -54,7 +55,7 @@ USER_METRICS = ("recall@10", "ndcg@10")
 """Metrics with stored values per user; requested metrics at 10 have them too."""
 
 _NEGATIVES = 4
-"""Sampled negatives per positive of models of users and items."""
+"""Sampled negatives per positive of models of users and items, if users lack so many items."""
 
 
 @dataclass(frozen=True)
@@ -260,8 +261,8 @@ def _fit_users(
     """
     begin, data = time.perf_counter(), split_shop(shop, options)
     judged = _check_splits(request, data, "validation")
-    clicks = ClickOptions(labels=EVENTS, train_negatives=_NEGATIVES, eval_negatives=_NEGATIVES)
-    task = UserItemTask(clicks)
+    count = _possible_negatives(data)
+    task = UserItemTask(ClickOptions(labels=EVENTS, train_negatives=count, eval_negatives=count))
     task = task.for_data(split_shop(shop, options, split=task.split))
     trainer = new_click_trainer(CLICK_BASELINES[request.model], task, {**training, "seed": request.seed})
     start = time.perf_counter()
@@ -276,7 +277,23 @@ def _fit_users(
         ranker, data, judged, json.loads(json.dumps(settings, default=str)), start - begin, end - start,
         "bf16" if trainer.args.bf16 else "fp32", round(epochs, 2), _validation_metrics(validation),
         learning_curve(trainer.state.log_history, trainer.state.best_global_step) or None,
+        _notes_on_negatives(request.model, count),
     )  # fmt: skip
+
+
+def _possible_negatives(data: SplitData) -> int:
+    """Sampled negatives per positive: `_NEGATIVES`, or fewer if half of the users lack fewer items."""
+    had = data.selected.events.group_by("user_id").agg(pl.col("item_id").n_unique())["item_id"].to_numpy()
+    return int(np.clip(np.median(data.vocabulary.num_items - had), 1, _NEGATIVES))
+
+
+def _notes_on_negatives(model: str, count: int) -> list[str]:
+    if count == _NEGATIVES:
+        return []
+    return [
+        f"{model}: {count} sampled negatives per positive in place of {_NEGATIVES}, because half of the users have an "
+        f"event with all items but {count} or fewer"
+    ]
 
 
 @torch.no_grad()

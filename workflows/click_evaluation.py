@@ -84,16 +84,23 @@ def label_notes(data: ClickData, part: str) -> list[str]:
         data: The labelled rows.
         part: "test" or "validation".
     """
-    count, users = data.left_out.get(part, 0), data.left_out_users.get(part, 0)
+    return [*data.notes, *_left_out(data, part)]
+
+
+def _left_out(data: ClickData, part: str) -> list[str]:
+    """A note on labelled items of a part that have no row."""
+    count, users, clicks = data.left_out.get(part, 0), data.left_out_users.get(part, 0), data.clicks
     if not count:
-        return list(data.notes)
+        return []
+    early = f"fewer events are earlier than min_history, which is {clicks.min_history}"
     if data.sampler is None:
-        least = data.clicks.min_history
-        why = f"the catalogue lacks them, or fewer events are earlier than min_history, which is {least}"
+        why = f"the catalogue lacks them, or {early}"
     else:
-        why = f"fewer than {data.clicks.eval_negatives} items (eval_negatives) can be {data.kind} negatives of them"
+        name = "train_negatives" if part == "train" else "eval_negatives"
+        why = f"fewer than {getattr(clicks, name)} items ({name}) can be {data.kind} negatives of them"
+        why += f", or {early}" if clicks.min_history > 1 else ""
     without = f", and {counted(users, 'user')} without other ones" if users else ""
-    return [*data.notes, f"left out of {part}: {counted(count, 'labelled item')}{without}; {why}"]
+    return [f"left out of {part}: {counted(count, 'labelled item')}{without}; {why}"]
 
 
 def other_labels(data: ClickData, saved: Mapping[str, Any]) -> list[str]:
@@ -126,6 +133,8 @@ def click_fit_notes(
         data: The labelled rows.
     """
     notes = label_notes(data, "test")
+    if data.sampler is not None:
+        notes += _left_out(data, "train")
     notes += [f"the trained model on the test split. {limit}" for limit in click_limits(clicks, MODEL_NAME)]
     if ranked and data.sampler is None:
         report, lists = clicks[MODEL_NAME], ranked[MODEL_NAME]
@@ -159,7 +168,11 @@ def evaluate_clicks(
     """
     processor = recommender.processor
     saved = saved_clicks(processor.event_settings)
-    assert saved is not None
+    if saved is None:
+        raise ValueError(
+            "the checkpoint predicts clicks, and event_settings of its processor have no 'clicks', the labels of its "
+            "training; take model and processor from one checkpoint"
+        )
     clicks = ClickOptions(**{**saved["options"], "seed": options.event_seed, **given})
     own = not {"dense", "categorical"} & set(given)
     data = split_clicks(

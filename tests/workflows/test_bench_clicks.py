@@ -91,6 +91,20 @@ def test_models_of_users_rank_the_next_item_as_others_do(tmp_path, runs_here):
     assert {one["model"] for one in result.comparisons} == {"mf", "neumf"}
 
 
+def test_models_of_users_draw_fewer_negatives_from_few_items(tmp_path, runs_here):
+    import polars as pl
+
+    shop = write_shop(tmp_path / "shop")
+    events = pl.read_csv(shop / "events.csv").with_columns(
+        item_id=pl.format("item-0{}", pl.col("item_id").str.slice(5).cast(int) * 7 % 10)
+    )
+    result = xcat_rec.bench({"events": events}, ["mf"], seeds=1, **{**QUICK, "num_train_epochs": 1})
+    had = events.group_by("user_id").agg(pl.col("item_id").n_unique())["item_id"].median()
+    assert 6 < had < 10
+    told = f"mf: {int(10 - had)} sampled negatives per positive in place of 4, because half of the users have an event"
+    assert any(note.startswith(told) for run in result.runs for note in run.notes)
+
+
 def test_labelled_impressions_have_no_negatives(tmp_path, runs_here):
     import polars as pl
 

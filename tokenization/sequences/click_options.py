@@ -32,7 +32,7 @@ class ClickOptions:
         within: Maximum seconds from an impression to its click; None for no maximum.
         unclicked_per_click: Impressions without a click to keep in training, per click, drawn with the seed; None for
             all. Validation and test keep all.
-        min_history: Fewest earlier events of an impression; others are left out.
+        min_history: Fewest earlier events of a labelled item; others are left out. Sampled negatives: at least 1.
         dense: Columns of events with numbers of an impression, such as its price or place.
         categorical: Columns of events with categories of an impression, such as the device.
         seed: Seed of the negatives.
@@ -73,6 +73,11 @@ class ClickOptions:
         both = sorted(set(self.dense) & set(self.categorical))
         if both:
             raise ValueError(f"the column {both[0]!r} is in dense and in categorical; give it in one of them")
+
+    @property
+    def least_history(self) -> int:
+        """Fewest earlier events of a training positive with sampled negatives."""
+        return max(1, self.min_history)
 
 
 def plain_options(options: ClickOptions) -> dict[str, Any]:

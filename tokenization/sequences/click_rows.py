@@ -21,7 +21,7 @@ from .click_options import CLICKS, EVENTS, ClickOptions, plain_options
 from .event_options import EventOptions, select_events
 from .impression_rows import impression_rows
 from .negatives import UNIFORM, NegativeSampler
-from .sampled_clicks import sampler_of, with_eval_negatives
+from .sampled_clicks import count_positives, sampler_of, with_eval_negatives
 from .shown import flat_lists
 from .split_data import SplitData
 from .splits import AUTO
@@ -45,7 +45,7 @@ class ClickData(SplitData):
             with sampled negatives the share in validation and test.
         train_rate: Share of positives that a model is trained on.
         left_out: Impressions or targets without a place, by part: with fewer earlier events than `min_history`, with
-            an unknown item, or with too few possible negatives.
+            an unknown item, or with too few possible negatives. The first event of a training row is no target.
         left_out_users: Users without a row in a part, because all their impressions or targets are left out.
         notes: Notes on the labels, in sentences.
         source: Where labels come from, such as "column clicked"; empty for sampled negatives.
@@ -175,7 +175,11 @@ def _sampled(data: SplitData, clicks: ClickOptions, notes: list[str]) -> ClickDa
         )
     sampler = sampler_of(data, clicks.negatives)
     with stage("drawing negatives"):
-        splits, left_out, users = with_eval_negatives(data, sampler, clicks.eval_negatives, clicks.seed)
+        splits, left_out, users = with_eval_negatives(
+            data, sampler, clicks.eval_negatives, clicks.seed, clicks.min_history
+        )
+        found = count_positives(data.train, sampler, clicks.train_negatives, clicks.least_history)
+        left_out["train"] = found.early + found.crowded
     return ClickData(
         data.vocabulary, data.event_types, splits, data.options, data.shop, data.selected, clicks=clicks,
         kind=clicks.negatives, sampler=sampler, true_rate=1 / (1 + clicks.eval_negatives),

@@ -135,6 +135,17 @@ class NegativeSampler:
                     )
         return drawn
 
+    def possible(
+        self, positives: np.ndarray, owners: np.ndarray, seen: Sequence[np.ndarray] | Sequence[Sequence[int]]
+    ) -> np.ndarray:
+        """(positives,) number of items that `draw` can choose among; arguments as there.
+
+        Example:
+            >>> NegativeSampler("uniform", 6).possible(np.array([2]), np.array([0]), [[2, 3, 3]]).tolist()
+            [2]
+        """
+        return self._possible(self._keys(seen, positives, owners), positives, owners)
+
     def _keys(
         self, seen: Sequence[np.ndarray] | Sequence[Sequence[int]], positives: np.ndarray, owners: np.ndarray
     ) -> np.ndarray:

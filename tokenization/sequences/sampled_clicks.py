@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import datasets
 import numpy as np
 import polars as pl
 
+from ...counting import counted
 from ..tables.event_roles import ROLES, TARGET
 from ..vocabulary import NUM_SPECIAL_ROWS, PAD_ROW
 from .build import target_items
 from .negatives import UNIFORM, NegativeSampler
 from .shown import add_shown, flat_lists
 from .split_data import SplitData
+
+_SOME_ROWS = 1000
+"""Rows that are searched for a positive before all others are."""
 
 
 def sampler_of(data: SplitData, kind: str) -> NegativeSampler:
@@ -44,18 +49,89 @@ def with_negatives(
     Returns:
         The rows with the columns of `SHOWN`. A positive with too few possible negatives is left out.
     """
+    owners, positives, after, seen = _targets(train)
+    chosen = after >= min_history
+    return _with_draws(train, owners[chosen], positives[chosen], after[chosen], seen, sampler, count, seed)[0]
+
+
+@dataclass(frozen=True)
+class TrainingPositives:
+    """Numbers of target events of training rows that become positives, and of those that do not.
+
+    Args:
+        kept: Positives.
+        early: Targets with fewer earlier events than `min_history`.
+        crowded: Other targets with too few possible negatives.
+    """
+
+    kept: int
+    early: int
+    crowded: int
+
+
+def count_positives(
+    train: datasets.Dataset, sampler: NegativeSampler, count: int, min_history: int = 1
+) -> TrainingPositives:
+    """Count the positives of training rows. The first event of a row is context, which is not counted.
+
+    Args:
+        train: Training sequences, or windows of them.
+        sampler: `ClickData.sampler`.
+        count: Negatives per positive.
+        min_history: Fewest events before a positive.
+    """
+    owners, positives, after, seen = _targets(train)
+    late = after >= min_history
+    enough = sampler.possible(positives[late], owners[late], seen) >= count
+    early = int(((after > 0) & ~late).sum())
+    return TrainingPositives(int(enough.sum()), early, int((~enough).sum()))
+
+
+def require_positives(train: datasets.Dataset, sampler: NegativeSampler, count: int, min_history: int = 1) -> None:
+    """Refuse training rows without a positive; arguments as of `count_positives`.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    some = train.select(range(min(len(train), _SOME_ROWS)))
+    if count_positives(some, sampler, count, min_history).kept:
+        return
+    found = count_positives(train, sampler, count, min_history)
+    if found.kept:
+        return
+    reasons = []
+    if found.early:
+        reasons.append(
+            f"{found.early:,} have fewer than {counted(min_history, 'earlier event')} in their training window "
+            "(give a smaller min_history=, or a larger max_history= if that is smaller)"
+        )
+    if found.crowded:
+        other = "" if sampler.kind == UNIFORM else ", or negatives='uniform'"
+        reasons.append(
+            f"{found.crowded:,} have fewer than {counted(count, 'possible negative')} of the kind {sampler.kind!r} "
+            f"among {counted(sampler.num_rows - NUM_SPECIAL_ROWS, 'item')} (give a smaller train_negatives={other})"
+        )
+    total = found.early + found.crowded
+    raise ValueError(
+        f"none of {counted(total, 'target event')} of the training rows is a positive, so there is nothing to train "
+        f"on: {'; '.join(reasons) or 'no row has a target with an earlier event'}"
+    )
+
+
+def _targets(train: datasets.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Row, item and number of earlier events of each target event of known items; and the items of each row."""
     lengths, items = flat_lists(train, "items")
     owners = np.repeat(np.arange(len(train)), lengths)
-    place = np.arange(len(items)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    chosen = (place >= min_history) & (items >= NUM_SPECIAL_ROWS)
+    after = np.arange(len(items)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    chosen = items >= NUM_SPECIAL_ROWS
     if ROLES in train.column_names:
         chosen &= flat_lists(train, ROLES)[1] == TARGET
     seen = np.split(items, np.cumsum(lengths)[:-1]) if len(train) else []
-    return _with_draws(train, owners[chosen], items[chosen], place[chosen], seen, sampler, count, seed)[0]
+    return owners[chosen], items[chosen], after[chosen], seen
 
 
 def with_eval_negatives(
-    data: SplitData, sampler: NegativeSampler, count: int, seed: int
+    data: SplitData, sampler: NegativeSampler, count: int, seed: int, min_history: int = 1
 ) -> tuple[datasets.DatasetDict, dict[str, int], dict[str, int]]:
     """Validation and test rows with each target as a positive, followed by its negatives.
 
@@ -64,10 +140,11 @@ def with_eval_negatives(
         sampler: Draws the negatives.
         count: Negatives per positive.
         seed: Seed of the draw.
+        min_history: Fewest events before a positive.
 
     Returns:
-        The splits; the number of targets by part that have too few possible negatives and were left out; and the
-        number of users by part without another target.
+        The splits; the number of targets by part that were left out, because of too few earlier events or possible
+        negatives; and the number of users by part without another target.
 
     Raises:
         ValueError: If no target of a part is left.
@@ -84,15 +161,24 @@ def with_eval_negatives(
         seen = users.join(had, on="user_id", how="left", maintain_order="left")["item"].to_list()
         owners = np.repeat(np.arange(len(rows)), lengths)
         after = flat_lists(rows, "items")[0][owners]
-        splits[part], kept = _with_draws(rows, owners, targets, after, seen, sampler, count, (seed, number))
+        late = after >= min_history
+        if len(targets) and not late.any():
+            raise ValueError(
+                f"min_history is {min_history}, and none of {counted(len(targets), 'target')} of {part} has so many "
+                f"earlier events: they have at most {after.max():,}; give a smaller one"
+            )
+        splits[part], kept = _with_draws(
+            rows, owners[late], targets[late], after[late], seen, sampler, count, (seed, number)
+        )
         left_out[part] = len(targets) - kept
         left_out_users[part] = int(((lengths > 0) & (flat_lists(splits[part], "shown_items")[0] == 0)).sum())
         if len(targets) and not kept:
-            other = "" if sampler.kind == UNIFORM else ", or negatives='uniform'"
+            fewer = ["give fewer"] if count > 1 else ["give tables with more items"]
+            fewer += [] if sampler.kind == UNIFORM else ["negatives='uniform'"]
             raise ValueError(
                 f"eval_negatives is {count}, and none of {len(targets)} targets of {part} has so many possible "
-                f"negatives of the kind {sampler.kind!r} among {sampler.num_rows - NUM_SPECIAL_ROWS} items; give "
-                f"fewer{other}"
+                f"negatives of the kind {sampler.kind!r} among {sampler.num_rows - NUM_SPECIAL_ROWS} items; "
+                f"{', or '.join(fewer)}"
             )
     return splits, left_out, left_out_users
 

@@ -16,7 +16,7 @@ from ...modeling_baselines.click_model import ClickConfig, ClickModel
 from ...tokenization.interests.reader import UserInterests
 from ...tokenization.packing import rating_buckets
 from ...tokenization.processing_xcat import XCatProcessor
-from ...tokenization.sequences.showings import NO_LABEL, Row, Showings, draw_showings, read_showings
+from ...tokenization.sequences.showings import NO_LABEL, Row, Showings, read_showings
 from ...tokenization.tables.event_roles import NEGATIVE, ROLES
 from ..arguments import XCatTrainingArguments
 from ..preparation.click_windows import showing_rows
@@ -114,11 +114,10 @@ class ClickBaselineTask(ClickPredictionTask):
 class UserItemTask(ClickBaselineTask):
     """`ClickBaselineTask` for models that read the user and no history: a user's first event is a positive too."""
 
-    def training_showings(self, rows: Sequence[Row]) -> Showings:
-        """Every target event with sampled negatives."""
-        if self.data.sampler is None:
-            return super().training_showings(rows)
-        return draw_showings(rows, self.data.sampler, self.clicks.train_negatives, self.clicks.seed, min_history=0)
+    @property
+    def least_history(self) -> int:
+        """A user's first event is a positive too."""
+        return 0
 
 
 @dataclass

@@ -22,6 +22,7 @@ from ...tokenization.processing_xcat import XCatProcessor
 from ...tokenization.sequences.click_options import ClickOptions
 from ...tokenization.sequences.click_rows import ClickData, split_clicks
 from ...tokenization.sequences.event_options import EventOptions
+from ...tokenization.sequences.sampled_clicks import require_positives
 from ...tokenization.sequences.showings import NO_LABEL, Row, Showings, draw_showings, read_showings
 from ...tokenization.sequences.split_data import SplitData
 from ...tokenization.tables.schema import ShopTables
@@ -124,7 +125,12 @@ class ClickPredictionTask(Task):
         data = self.data
         assert data.sampler is not None
         clicks = data.clicks
-        return draw_showings(rows, data.sampler, clicks.train_negatives, clicks.seed, max(1, clicks.min_history))
+        return draw_showings(rows, data.sampler, clicks.train_negatives, clicks.seed, self.least_history)
+
+    @property
+    def least_history(self) -> int:
+        """Fewest earlier events of a training positive with sampled negatives."""
+        return self.data.clicks.least_history
 
     def training_rows(
         self,
@@ -140,16 +146,18 @@ class ClickPredictionTask(Task):
         return training_rows(rows, args, max_history, processor.catalogue.category_codes, interests)
 
     def check_rows(self, rows: Any) -> None:
-        """Refuse training rows without a showing.
+        """Refuse training rows without a showing, or without a positive if negatives are sampled.
 
         Raises:
             ValueError: If no row has one.
         """
         if self.data.sampler is not None or not isinstance(rows, Dataset):
-            return super().check_rows(rows)
+            super().check_rows(rows)
+            if isinstance(rows, Dataset) and self.data.sampler is not None:
+                require_positives(rows, self.data.sampler, self.data.clicks.train_negatives, self.least_history)
+            return
         if not any(map(len, rows.with_format(None)["shown_items"])):
             raise ValueError(f"train_dataset has {len(rows)} rows without a labelled item; give rows of split_clicks")
-        return None
 
     def check_metric(self, args: XCatTrainingArguments, eval_dataset: Any) -> None:
         """Refuse a metric that does not choose an epoch of click prediction.
