@@ -21,8 +21,7 @@ class DeepClickConfig(ClickConfig):
     Args:
         hidden_sizes: Widths of the hidden layers before the output.
         activation: Their activation: "dice", "prelu" or "relu".
-        normalize_input: Whether their input is normalised by batch. On the validation split of Scientific it lowers
-            the log loss of DIN and of DMIN, and raises that of DIEN, so each model has its own default.
+        normalize_input: Whether their input is normalised by batch.
 
     Raises:
         ValueError: If a value is out of range.

@@ -16,15 +16,9 @@ from .deep_click import DeepClickConfig, DeepClickModel
 
 @strict
 class MeanPoolingConfig(DeepClickConfig):
-    """Configuration of `MeanPoolingModel`; the fields of `DeepClickConfig`.
-
-    Args:
-        normalize_input: As in `DeepClickConfig`, True by default.
-    """
+    """Configuration of `MeanPoolingModel`; the fields of `DeepClickConfig`."""
 
     model_type = "xcat_mean_pooling"
-
-    normalize_input: bool = True
 
 
 @strict
@@ -32,7 +26,6 @@ class DINConfig(DeepClickConfig):
     """Configuration of `DINModel`: the fields of `DeepClickConfig`, and three more.
 
     Args:
-        normalize_input: As in `DeepClickConfig`, True by default.
         attention_sizes: Widths of the hidden layers of the activation unit.
         attention_activation: Their activation: "dice", "prelu" or "relu".
         normalize_attention: Whether the weights of a history's events sum to 1 (softmax); the paper leaves the softmax
@@ -44,7 +37,6 @@ class DINConfig(DeepClickConfig):
 
     model_type = "xcat_din"
 
-    normalize_input: bool = True
     attention_sizes: list[int] | tuple[int, ...] = (80, 40)
     attention_activation: str = "dice"
     normalize_attention: bool = False
