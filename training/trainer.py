@@ -244,6 +244,7 @@ class XCatTrainer(StepLosses, HubPushes, HyperparameterSearch, Optimization, Eva
             keep_projected_texts(model, False)
         if self.ended_trial:  # its model is not kept
             return result
+        self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False)  # computes as a loaded checkpoint
         self._refresh_texts("fp32", force=True)  # the best weights are from another step
         validation = self.deciding_set
         if self.task.tunes and self.trains_whole and validation is not None and len(validation):

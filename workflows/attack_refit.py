@@ -97,4 +97,3 @@ def _train(model: XCatForNextItem, processor: Any, train: Dataset, start: Start,
         )  # fmt: skip
         trainer = XCatTrainer(model, arguments, train, None, processor)
         trainer.train()
-        trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # computes as a loaded model

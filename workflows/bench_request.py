@@ -114,6 +114,17 @@ class BenchRun:
     notes: tuple[str, ...] = ()
 
 
+def stored_arrays(per_user: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Values of a run as its process writes them: probabilities as they are, others in float32.
+
+    Probabilities of a weak model differ so little that float32 would change ranks, AUC and ECE.
+
+    Args:
+        per_user: As of `BenchRun`.
+    """
+    return {name: found if name == PROBABILITY else found.astype(np.float32) for name, found in per_user.items()}
+
+
 def read_run(request: BenchRequest, preparation: Mapping[str, Any]) -> tuple[ShopTables, PreparationOptions]:
     """Load the tables of a run, and the options of its preparation.
 

@@ -89,10 +89,10 @@ def main() -> NoReturn:
         with show_progress() if SHOWN in sys.argv else listening(None):
             with stage("loading libraries"):
                 from .bench import run_model
-                from .bench_request import BenchRequest
+                from .bench_request import BenchRequest, stored_arrays
             request = BenchRequest(**json.loads((folder / REQUEST).read_text(encoding="utf-8")))
             run = run_model(request, folder)
-        np.savez(folder / USERS, **{name: values.astype(np.float32) for name, values in run.per_user.items()})  # type: ignore[arg-type]
+        np.savez(folder / USERS, **stored_arrays(run.per_user))  # type: ignore[arg-type]
         (folder / RESULT).write_text(
             json.dumps({"row": run.row, "notes": run.notes}, allow_nan=False), encoding="utf-8"
         )

@@ -141,7 +141,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
         state = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     train_seconds = time.perf_counter() - start
     model = ranking_model(prepared, task.trained_model(bare_model(trained_model)))
-    ranker = XCatRecommender(_as_loaded(trainer, prepared.model), prepared.processor) if task.ranks else None
+    ranker = XCatRecommender(prepared.model, prepared.processor) if task.ranks else None
     reports = {} if ranker is None else _compared(request, ranker, prepared, training, task, tell)
     clicks, notes = _clicks(ranker, prepared, reports)
     for note in notes:
@@ -185,12 +185,6 @@ def _tell_prepared(prepared: PreparedTraining, task: Task, tell: Callable[[str],
     prepared.data.require("validation", "test")
     if task.ranks and prepared.ask_sources is not None:
         tell(str(prepared.ask_sources))
-
-
-def _as_loaded(trainer: XCatTrainer, model: XCatForNextItem) -> XCatForNextItem:
-    """The model after training, computing as a loaded one; Accelerate lets it compute in training's precision."""
-    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-    return model
 
 
 def _compared(

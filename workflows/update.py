@@ -169,7 +169,6 @@ def update(
             new, arguments, train, found.data.validation, processor, interests=found.interests, callbacks=[callback]
         )
         state = trainer.train()
-        trainer.accelerator.unwrap_model(new, keep_fp32_wrapper=False)  # computes as a loaded model
     guards.check_model(XCatRecommender(new, processor), seed)
     result = UpdateResult(
         output, found, guards.passed, round(float(state.metrics.get("epoch", 0)), 2),

@@ -11,7 +11,7 @@ import pytest
 
 import xcat_rec
 from xcat_rec.evaluation.click_prediction.click_metrics import CLICK_METRICS, Predictions
-from xcat_rec.workflows.bench_request import LABEL, PROBABILITY, USER
+from xcat_rec.workflows.bench_request import LABEL, PROBABILITY, USER, stored_arrays
 from xcat_rec.workflows.bench_results import BenchResults
 from xcat_rec.workflows.click_comparison import compare_click_models
 from xcat_rec.workflows.click_models import CLICK_BASELINES, FLOORS
@@ -74,6 +74,10 @@ def test_each_seed_is_one_run_with_the_same_negatives_of_test(tmp_path, runs_her
     first, second = runs["mf", 0], runs["mf", 1]
     assert first.row["data"]["judged"] == second.row["data"]["judged"]
     assert not np.array_equal(first.per_user[PROBABILITY], second.per_user[PROBABILITY])
+    stored = stored_arrays(first.per_user)
+    found = Predictions(stored[PROBABILITY], stored[LABEL], stored[USER].astype(int))
+    again = {name: CLICK_METRICS[name](found, found.weights) for name in ("auc", "ece", "log_loss")}
+    assert again == {name: first.row["metrics"][name] for name in again}, "metrics of the stored values are exact"
     assert first.row["calibration"] in ("identity", "temperature", "platt", "isotonic")
     assert first.row["config"]["training"]["lr_scheduler_type"] == "reduce_lr_on_plateau"
 

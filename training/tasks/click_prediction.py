@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -191,8 +192,8 @@ class ClickPredictionTask(Task):
             there is no showing; labels of the same shape, `NO_LABEL` there.
         """
         labels, places = inputs.pop("shown_labels"), inputs.pop("shown_places")
-        head: Any = trainer.accelerator.unwrap_model(model)
-        with torch.no_grad(), torch.autocast(labels.device.type, enabled=False):
+        head: Any = trainer.accelerator.unwrap_model(model, keep_torch_compile=False)
+        with torch.no_grad(), full_precision(head), torch.autocast(labels.device.type, enabled=False):
             found = self.predicted_logits(trainer, head, inputs)
         logits = torch.full(labels.shape, torch.nan, device=labels.device)
         logits.view(-1)[places] = found.float()
@@ -246,6 +247,21 @@ class ClickPredictionTask(Task):
         """
         found = self.probabilities(trainer, rows)
         return click_report(found, rows, trainer.processor.catalogue, trained, kind=self.data.kind)
+
+
+@contextmanager
+def full_precision(head: nn.Module) -> Iterator[None]:
+    """Within it a model computes as a loaded checkpoint: Accelerate lets it compute in the precision of training.
+
+    Args:
+        head: The model, out of what Accelerate has put around it.
+    """
+    lower = vars(head).pop("forward", None) if "_original_forward" in vars(head) else None
+    try:
+        yield
+    finally:
+        if lower is not None:
+            head.forward = lower
 
 
 def labelled_places(rows: Sequence[Row], showings: Showings) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -171,6 +172,23 @@ def test_without_tuned_lists_the_probabilities_are_the_same(tmp_path: Path) -> N
         assert ("re_ranked_ndcg@10" in logged) is lists and "click_log_loss_with_evidence" in logged
         found.append(task.probabilities(trainer, start.splits["test"]))
     np.testing.assert_array_equal(*found)
+
+
+def test_a_training_in_bf16_is_evaluated_in_float32_as_its_checkpoint(tmp_path: Path) -> None:
+    task, start = prepared(tmp_path, ClickOptions())
+    trainer = trainer_of(task, start, tmp_path, num_train_epochs=1, precision="bf16", tune_lists=False, quick=True)
+    rows, new = start.splits["test"], copy.deepcopy(trainer.model)
+    expected = XCatRecommender(new, start.processor).click_probabilities(rows)
+    np.testing.assert_allclose(task.probabilities(trainer, rows), expected, atol=1e-6)
+    trainer.train()
+    trainer.save_model(str(tmp_path / "model"))
+    start.processor.save_pretrained(tmp_path / "model")
+    expected = XCatRecommender.from_pretrained(tmp_path / "model").click_probabilities(rows)
+    np.testing.assert_allclose(task.probabilities(trainer, rows), expected, atol=1e-6)
+    own = XCatRecommender(trainer.model, start.processor)
+    np.testing.assert_array_equal(own.click_probabilities(rows), expected)
+    trainer.train()  # Accelerate prepares the model again
+    assert np.isfinite(task.probabilities(trainer, rows)).all()
 
 
 def test_labelled_impressions_are_learnt_from_their_context(tmp_path: Path) -> None:

@@ -155,8 +155,9 @@ def test_labelled_impressions_train_too(tmp_path):
     assert report.kind == "impression" and 0 < report.value("log_loss") < 2
 
 
-def test_a_trained_model_is_saved_and_loaded(data, tmp_path):
-    trainer = trainer_of(data, tmp_path / "out", num_train_epochs=1)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_trained_model_is_saved_and_loaded(data, tmp_path, precision):
+    trainer = trainer_of(data, tmp_path / "out", num_train_epochs=1, precision=precision)
     trainer.train()
     trainer.save_model(str(tmp_path / "din"))
     loaded = DINModel.from_pretrained(tmp_path / "din").eval()
@@ -165,3 +166,7 @@ def test_a_trained_model_is_saved_and_loaded(data, tmp_path):
     batch = inputs(rows, read_showings(rows))
     with torch.no_grad():
         assert torch.equal(loaded(**batch).logits, trainer.model.eval()(**batch).logits)
+    rows = [data.test[i] for i in range(len(data.test))]
+    with torch.no_grad():
+        found = loaded(**inputs(rows, read_showings(rows))).logits
+    np.testing.assert_allclose(trainer.task.logits(trainer, data.test), found, atol=1e-5)
