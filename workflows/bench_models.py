@@ -32,7 +32,7 @@ from .bench_results import BenchResults, measured
 from .bench_worker import run_in_process
 from .click_comparison import compare_click_models
 from .click_models import CLICK
-from .fields import columns_option, split_fields, take_task_fields
+from .fields import columns_option, fields_of_task, split_fields, take_task_fields
 from .fit import check_base
 from .input_checks import check_fields
 from .output_folders import check_results
@@ -169,7 +169,7 @@ def bench(
             "another draw of ties and cold items"
         )
     fields, task_options = take_task_fields(fields, task)
-    split_fields(fields, signature(bench).parameters)
+    split_fields(fields, [*signature(bench).parameters, *fields_of_task(task)])
     column = category_column or (DEFAULT_COLUMN if by_category else None)
     if resume and output is None:
         raise ValueError("resume=True adds runs to a file; name it: output='bench.json'")

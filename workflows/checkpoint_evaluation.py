@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from inspect import signature
@@ -38,7 +38,7 @@ from ..training.preparation.options import PreparationOptions
 from ..training.tasks.click import CLICK
 from ..training.tasks.next_item import NEXT_ITEM
 from ..training.tuning.held_out import rerankers_off
-from .click_evaluation import ClickEvaluation, evaluate_clicks, evaluates_clicks
+from .click_evaluation import ClickEvaluation, evaluate_clicks, evaluates_clicks, other_targets
 from .fields import task_fields
 from .fit_result import MODEL_NAME
 from .input_checks import check_preparation
@@ -54,6 +54,10 @@ if TYPE_CHECKING:
 
 DEFAULT_CUTOFFS = (10, 20)
 PARTS = ("test", VALIDATION)
+_SHOWN = {
+    "by_history": "report.slices, such as report.slices['history_0_5']",
+    "by_category": "report.categories for clicks, and by_category of xcat_rec.evaluation computes them for lists",
+}
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,7 @@ def evaluate_checkpoint(
         evaluate_checkpoint("CKPT", "my-shop/").report.metrics["recall@10"]
     """
     known = [*signature(evaluate_checkpoint).parameters, *option_fields(PREPARATION), *task_fields()]
+    _refuse_shown(options)
     refuse_unknown("evaluate", options, known)
     metric_names(metrics)
     clicks = {name: options.pop(name) for name in task_fields() if name in options}
@@ -304,6 +309,7 @@ def evaluation_data(
         )
     options = options_of_evaluation(shop, recommender, given, notes)
     processor = recommender.processor
+    notes += other_targets(processor.event_settings)
     data = shop.split(
         options, vocabulary=processor.catalogue, event_types=processor.event_types, cache_dir=options.cache_dir
     )
@@ -314,6 +320,13 @@ def evaluation_data(
     if interests is not None:
         data.splits[part] = interests.added(data.splits[part])
     return EvaluationData(data, part, unknown, notes)
+
+
+def _refuse_shown(options: Mapping[str, Any]) -> None:
+    """Refuse options of the command that show more of a report; a report in Python has all of it."""
+    for name, place in _SHOWN.items():
+        if name in options:
+            raise ValueError(f"evaluate has no argument {name!r}; its result has these metrics in {place}")
 
 
 def _check_part(part: str) -> None:

@@ -14,6 +14,7 @@ from ..evaluation.ranker_evaluation import RankingReport
 from ..model_cards.click_section import click_limits
 from ..ranking.recommender import XCatRecommender
 from ..tokenization.sequences.click_context import ClickContext
+from ..tokenization.sequences.click_labels import IMPRESSION, RATING
 from ..tokenization.sequences.click_options import ClickOptions, saved_clicks
 from ..tokenization.sequences.click_rows import ClickData, split_clicks
 from ..tokenization.tables.schema import ShopTables
@@ -120,6 +121,21 @@ def other_labels(data: ClickData, saved: Mapping[str, Any]) -> list[str]:
             "be compared"
         ]
     return []
+
+
+def other_targets(event_settings: Mapping[str, Any] | None) -> list[str]:
+    """A note if lists of a model of clicks have other targets in an evaluation than in its training.
+
+    Args:
+        event_settings: `event_settings` of its processor.
+    """
+    saved = saved_clicks(event_settings)
+    if saved is None or saved["kind"] not in (IMPRESSION, RATING):
+        return []
+    return [
+        f"targets are the events that the split holds out; the training measured lists on the first positive "
+        f"{saved['kind']}s of each user instead, so its metrics differ"
+    ]
 
 
 def click_fit_notes(

@@ -65,6 +65,17 @@ def task_fields(owner: str = CLICK) -> dict[str, OptionField]:
     return {name: field for name, field in option_fields(owner).items() if name not in SHARED}
 
 
+def fields_of_task(task: Any) -> dict[str, OptionField]:
+    """Options of a task of this package by name; empty for a task without any.
+
+    Args:
+        task: Name of the task, or a `Task`.
+    """
+    options = getattr(task, "option_class", None)
+    owner = TASK_OPTIONS.get(task) if isinstance(task, str) else getattr(options, "__name__", None)
+    return task_fields(owner) if owner is not None and owner in TASK_OPTIONS.values() else {}
+
+
 def take_task_fields(values: Mapping[str, Any], task: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Separate the options of a task from the fields of `split_fields`.
 
@@ -78,9 +89,7 @@ def take_task_fields(values: Mapping[str, Any], task: Any) -> tuple[dict[str, An
     Raises:
         ValueError: If an option belongs to a task that is not given, or has the wrong type.
     """
-    options = getattr(task, "option_class", None)
-    owner = TASK_OPTIONS.get(task) if isinstance(task, str) else getattr(options, "__name__", None)
-    known = task_fields(owner) if owner is not None and owner in TASK_OPTIONS.values() else {}
+    known = fields_of_task(task)
     for name, taken in TASK_OPTIONS.items():
         stray = next((key for key in values if key in task_fields(taken) and key not in known), None)
         if stray is not None:

@@ -32,7 +32,6 @@ from ..model_cards.card import write_card
 from ..model_cards.card_data import XCatModelCardData
 from ..model_cards.results import overall_limits
 from ..modeling_xcat.hub_xcat import is_local
-from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.pretrained_xcat import XCatPreTrainedModel
 from ..modeling_xcat.saving_xcat import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD_FILE, written_whole
 from ..ranking.recommender import XCatRecommender
@@ -47,7 +46,7 @@ from ..training.tasks.task import Task
 from ..training.trainer import XCatTrainer
 from .card_baselines import fit_baselines
 from .click_evaluation import click_fit_notes, compare_clicks
-from .fields import split_fields, take_task_fields
+from .fields import fields_of_task, split_fields, take_task_fields
 from .fit_card import begin_card, complete_card
 from .fit_preparation import prepare_fit, ranking_model
 from .fit_request import FitRequest
@@ -180,6 +179,8 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
 def _tell_prepared(prepared: PreparedTraining, task: Task, tell: Callable[[str], None]) -> None:
     """Say what was prepared; refuse data without a validation or test split."""
     tell(f"event types: {prepared.data.roles}")
+    if isinstance(prepared.data, ClickData) and prepared.data.source:
+        tell(f"labels: {prepared.data.source}; lists of next items are measured on the positive ones")
     for note in prepared.notes:
         tell(f"note: {note}")
     prepared.data.require("validation", "test")
@@ -331,7 +332,7 @@ def fit(
     """
     output, base = Path(output), None if base is None else os.fspath(base)
     fields, task_options = take_task_fields(fields, task)
-    preparation, config, training = split_fields(fields, signature(fit).parameters)
+    preparation, config, training = split_fields(fields, [*signature(fit).parameters, *fields_of_task(task)])
     check_output(output, resume, overwrite)
     if resume:
         check_resumable(output)

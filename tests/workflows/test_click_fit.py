@@ -125,6 +125,11 @@ def test_evaluations_know_the_task_of_the_checkpoint(
     assert other.notes[0] == "labels are of the kind uniform, and the checkpoint was trained with category labels"
     ranked = xcat_rec.evaluate(fitted.output, data, task="next-item")
     assert ranked.report.metrics["ndcg@10"] == fitted.reports["XCat"].metrics["ndcg@10"]
+    assert ranked.data.notes == [], "rows with sampled negatives are those of next items"
+    for name, place in (("by_history", r"report\.slices"), ("by_category", r"report\.categories")):
+        with pytest.raises(ValueError, match=f"no argument '{name}'; its result has these metrics in {place}"):
+            xcat_rec.evaluate(fitted.output, data, **{name: True})
+    assert found.report.slices["history_0_5"]["num_rows"] > 0 and found.report.categories
     with pytest.raises(ValueError, match="rerank and explore are for ranked lists"):
         xcat_rec.evaluate(fitted.output, data, explore="balanced")
     command = ["evaluate", str(fitted.output), data]
@@ -191,6 +196,13 @@ def test_a_note_on_left_out_items_names_no_option_of_another_command() -> None:
     assert with_options(note, "fit").endswith("earlier than --min-history, which is 9")
 
 
+def test_a_misspelt_option_of_clicks_is_named() -> None:
+    with pytest.raises(ValueError, match=r"negative is not a field .*; did you mean negatives or "):
+        xcat_rec.fit("no-shop", "no-output", task="click", negative="category")
+    with pytest.raises(ValueError, match=r"negative is not a field .*; did you mean negatives or "):
+        xcat_rec.bench("no-shop", "din", task="click", negative="category")
+
+
 def test_items_that_are_added_later_can_be_shown(fitted: xcat_rec.FitResult, tmp_path: Path) -> None:
     new = items_table().head(1).with_columns(item_id=pl.lit("item-99"), title=pl.lit("tents number 9"))
     xcat_rec.add_items(fitted.output, new, tmp_path / "grown")
@@ -244,9 +256,12 @@ def test_impressions_of_a_file_are_learnt_with_their_context(
 ) -> None:
     found, folder, told = of_impressions
     report, lists = found.clicks["XCat"], found.reports["XCat"]
-    left = next(note for note in told if "are measured on" in note)
+    left = next(note for note in told if note.startswith("note: lists of next items are measured on"))
     assert f"{lists.num_targets:,} of the {report.num_positives:,} clicks in test" in left
     assert lists.num_targets < report.num_positives
+    assert "labels: column clicked; lists of next items are measured on the positive ones" in told
+    assert repr(found.prepared.data).startswith("ClickData(global-time; 40 items; rows: train ")
+    assert repr(found.prepared.data).endswith("; labels: impression)")
     assert (
         report.kind == "impression"
         and report.metrics["auc"] > 0.7 > 0.62 > found.clicks["category-match"].metrics["auc"]
@@ -273,6 +288,8 @@ def test_tables_with_other_labels_or_without_context_say_so(
     log.drop("device").write_csv(tmp_path / "events.csv")
     files = ["--items", str(folder / "items.parquet"), "--events", str(tmp_path / "events.csv")]
     refused(["evaluate", str(fitted.output), *files], capsys, ["lacks the column 'device'", "empty if unknown"])
+    ranked = xcat_rec.evaluate(fitted.output, folder, task="next-item")
+    assert "the training measured lists on the first positive impressions of each user" in ranked.data.notes[0]
     kind = pl.when(pl.col("clicked").is_null()).then(pl.lit("purchase")).otherwise(pl.lit("shown"))
     clicks = log.filter(pl.col("clicked")).with_columns(event_type=pl.lit("purchase"))
     typed = pl.concat([log.with_columns(event_type=kind), clicks]).drop("clicked")

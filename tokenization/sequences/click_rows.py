@@ -32,7 +32,7 @@ LEAST_TIMES = 10
 """Times of impressions from which a part tells the share of positives."""
 
 
-@dataclass
+@dataclass(repr=False)
 class ClickData(SplitData):
     """Result of `split_clicks`.
 
@@ -61,6 +61,10 @@ class ClickData(SplitData):
     left_out_users: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     source: str = ""
+
+    def __repr__(self) -> str:
+        """As of `SplitData`, with the kind of the labels."""
+        return f"{super().__repr__()[:-1]}; labels: {self.kind})"
 
     @property
     def kept_rate(self) -> float | None:

@@ -22,7 +22,7 @@ from .split_cache import cached_splits
 from .splits import SPLITS
 
 
-@dataclass
+@dataclass(repr=False)
 class SplitData:
     """Result of `ShopTables.split`.
 
@@ -41,6 +41,11 @@ class SplitData:
     options: EventOptions
     shop: ShopTables
     selected: ShopTables
+
+    def __repr__(self) -> str:
+        """The split, the number of items, and the rows of each part."""
+        rows = ", ".join(f"{name} {len(part):,}" for name, part in self.splits.items())
+        return f"{type(self).__name__}({self.split}; {self.vocabulary.num_items:,} items; rows: {rows})"
 
     @property
     def train(self) -> Dataset:
