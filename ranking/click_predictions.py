@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from ..modeling_xcat.arguments_xcat import listed
+from ..modeling_xcat.arguments_xcat import is_missing, listed
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.past_xcat import XCatPast
@@ -75,7 +75,8 @@ class ClickPredictions(Snapshots):
             history: External item ids, oldest first; `[]` for a new customer.
             items: External ids of the shown items.
             context: Column name to a value per item, or to one value for all items, for a model with context
-                features; None values are missing.
+                features. None, NaN, numbers beyond float32 and categories without training are missing; 1, 1.0 and
+                "1" are one category, and so are True and "true".
             texts: As in `recommend`, and so are the other arguments.
             event_types: Type of each event.
             ratings: Rating of each event.
@@ -273,17 +274,17 @@ class ClickPredictions(Snapshots):
 def _column(named: str, name: str, values: Sequence[Any], numeric: bool) -> pl.Series:
     """A context column as numbers or texts."""
     if not numeric:
-        return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+        return pl.Series(name, [None if is_missing(value) else str(value) for value in values], dtype=pl.String)
     try:
-        return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)
-    except (TypeError, ValueError):
-        wrong = next(value for value in values if value is not None and not _is_number(value))
+        return pl.Series(name, [None if is_missing(value) else float(value) for value in values], dtype=pl.Float64)
+    except (TypeError, ValueError, OverflowError):
+        wrong = next(value for value in values if not is_missing(value) and not _is_number(value))
         raise ValueError(f"{named} holds {mask(str(wrong))!r} (masked); give numbers") from None
 
 
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True

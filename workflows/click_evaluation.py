@@ -79,13 +79,13 @@ def compare_clicks(recommender: XCatRecommender, data: ClickData, part: str) -> 
 
 
 def label_notes(data: ClickData, part: str) -> list[str]:
-    """Notes on the labels: an empty column of clicks, and labelled items of a part that have no row.
+    """Notes on the labels and context of a part: an empty column of clicks, unknown categories, items without a row.
 
     Args:
         data: The labelled rows.
         part: "test" or "validation".
     """
-    return [*data.notes, *_left_out(data, part)]
+    return [*data.notes, *data.context_notes.get(part, []), *_left_out(data, part)]
 
 
 def _left_out(data: ClickData, part: str) -> list[str]:
@@ -180,7 +180,7 @@ def evaluate_clicks(
         notes: Notes so far.
 
     Raises:
-        ValueError: As `split_clicks`.
+        ValueError: As `split_clicks`; or if other context columns are given than those of the training.
     """
     processor = recommender.processor
     saved = saved_clicks(processor.event_settings)
@@ -190,10 +190,17 @@ def evaluate_clicks(
             "training; take model and processor from one checkpoint"
         )
     clicks = ClickOptions(**{**saved["options"], "seed": options.event_seed, **given})
-    own = not {"dense", "categorical"} & set(given)
+    context = ClickContext.from_dict(saved["context"])
+    for name in ("dense", "categorical"):
+        trained = getattr(context, name)
+        if name in given and set(given[name]) != set(trained):
+            raise ValueError(
+                f"{name} is {list(given[name])}, and the checkpoint was trained with {list(trained)}, whose inputs it "
+                "has; leave it out"
+            )
     data = split_clicks(
         shop, options, clicks, vocabulary=processor.catalogue, event_types=processor.event_types,
-        cache_dir=options.cache_dir, context=ClickContext.from_dict(saved["context"]) if own else None,
+        cache_dir=options.cache_dir, context=context,
     )  # fmt: skip
     unknown = {} if data.sampler is None else count_unknown_items(data, recommender, part, options, notes)
     data.require(part)

@@ -130,7 +130,11 @@ def predict_clicks(
 
 def _predicted(recommender: XCatRecommender, asked: ShowingTable, events: Histories) -> tuple[np.ndarray, list[str]]:
     """(rows of the table,) probabilities, NaN for none, and notes."""
-    log, notes = asked.log, []
+    log = asked.log
+    context = recommender.click_context
+    context.require(log.columns, "shown")
+    context.check(log, "shown")
+    notes = context.notes(log, "rows", "shown")
     items = recommender.vocabulary.encode(log["item_id"].to_list())
     known = items >= NUM_SPECIAL_ROWS
     if unknown := int((~known).sum()):
@@ -138,7 +142,6 @@ def _predicted(recommender: XCatRecommender, asked: ShowingTable, events: Histor
             f"shown: {counted_of(unknown, len(log), 'row', 'have')} an item that the catalogue lacks, so without a "
             "probability; add the items with xcat catalogue"
         )
-    recommender.click_context.require(log.columns, "shown")
     place = {user: number for number, user in enumerate(events.user_ids)}
     people = log["user_id"].to_list()
     new = len({user for user in people if user not in place})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,40 @@ def test_the_command_for_one_user(
     unknown = [*command[:2], "--context", "price=", "--context", "device=", "--items", "item-01", "--json"]
     expected = fitted.recommender.click_probability([], ["item-01"], context={"price": None, "device": None})
     assert run(unknown, capsys)["predictions"][0]["probability"] == pytest.approx(expected[0])
+
+
+def test_context_of_tables_is_read_as_in_training(fitted: xcat_rec.FitResult, log: pl.DataFrame) -> None:
+    items = impressions().items.select("item_id", "title", "brand", "category")
+
+    def metrics(price: pl.Expr, **given: Any) -> tuple[dict[str, float], list[str]]:
+        found = xcat_rec.evaluate(fitted.output, {"items": items, "events": log.with_columns(price)}, **given)
+        return found.report.metrics, [note for note in found.notes if "column" in note]
+
+    dear = pl.col("price") * 1.5
+    assert metrics(dear, dense=["price"]) == metrics(dear), "means and deviations are those of the training"
+    assert metrics(pl.col("price")) == (fitted.metrics, [])
+    assert metrics(dear)[0] != fitted.metrics
+    with pytest.raises(ValueError, match=r"dense is \[\], and the checkpoint was trained with \['price'\]"):
+        metrics(dear, dense=[])
+    with pytest.raises(ValueError, match=r"events, column price: none of .* values is a number"):
+        metrics(pl.lit("cheap").alias("price"))
+    assert "values of impressions of test are empty" in metrics(pl.lit(None, pl.String).alias("price"))[1][0]
+    assert "not among 2 categories of the training" in metrics(pl.lit("watch").alias("device"))[1][0]
+
+
+def test_unread_context_of_shown_rows_is_counted(fitted: xcat_rec.FitResult) -> None:
+    shown = pl.DataFrame({
+        "user_id": ["a"] * 4, "item_id": ["item-15"] * 4, "price": [1e300, math.inf, None, 10.0],
+        "device": ["watch", "phone", "phone", "phone"],
+    })  # fmt: skip
+    found = xcat_rec.predict_clicks(fitted.recommender, shown)
+    assert found.notes[:2] == [
+        "shown, column price: 2 of 3 values of rows read as missing: no number within the range of float32",
+        "shown, column device: 1 of 4 values of rows read as missing: not among 2 categories of the training",
+    ]
+    values = found.table["probability"].to_list()
+    assert values[1] == values[2] != values[3] and np.isfinite(values).all()
+    large = fitted.recommender.click_probability([], ["item-15"], context={"price": 1e300, "device": "phone"})
+    np.testing.assert_allclose(large, values[2], atol=1e-6)
+    with pytest.raises(ValueError, match="shown, column price: none of 4 values is a number"):
+        xcat_rec.predict_clicks(fitted.recommender, shown.with_columns(price=pl.lit("cheap")))

@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ...counting import counted, counted_of
 from ..tables.table_columns import CLICKED, EVENT_SCHEMA, QUANTITY, QUERY
-from ..tables.values import holds_no_numbers, read_numbers, read_texts
+from ..tables.values import read_categories, read_numbers, read_texts, where
 
 logger = logging.getLogger(__name__)
 
 LONG_TAIL = 3.0
 """Skewness from which a column of numbers that are never negative is read as log(1 + number)."""
+_LARGEST = float(np.finfo(np.float32).max)
+_WORDS = {"true": "1", "false": "0"}
+"""Categories of a column of Booleans, and of the same column as numbers."""
 _REFUSED = {*EVENT_SCHEMA, QUANTITY, QUERY, CLICKED}
 """Columns that identify an event or tell its outcome."""
 
@@ -72,20 +76,91 @@ class ClickContext:
             events: Events with these columns.
 
         Returns:
-            (events, dense) float32, standardized, 0 where missing; (events, categorical) int32 codes, 0 where missing
-            or not in training.
+            (events, dense) float32, standardized, 0 where missing or beyond float32; (events, categorical) int32
+            codes, 0 where missing or not in training.
         """
         numbers = np.zeros((events.height, len(self.dense)), dtype=np.float32)
-        for place, (name, mean, deviation) in enumerate(zip(self.dense, self.means, self.deviations, strict=True)):
-            values = _read(events[name], name in self.logarithms)
-            numbers[:, place] = np.nan_to_num((values - mean) / deviation)
+        for place, name in enumerate(self.dense):
+            numbers[:, place] = np.nan_to_num(self._standardized(place, events[name])[0])
         codes = np.zeros((events.height, len(self.categorical)), dtype=np.int32)
-        for place, (name, named) in enumerate(zip(self.categorical, self.categories, strict=True)):
-            known = {value: code for code, value in enumerate(named, start=1)}
-            texts = read_texts(events[name])
-            if known:
-                codes[:, place] = texts.replace_strict(known, default=0, return_dtype=pl.Int32).fill_null(0).to_numpy()
+        for place, name in enumerate(self.categorical):
+            codes[:, place] = self._codes(place, events[name])[0]
         return numbers, codes
+
+    def check(self, events: pl.DataFrame, table: str = "events") -> None:
+        """Refuse a column of numbers that has values, and none that is a number.
+
+        Args:
+            events: Events with these columns.
+            table: Name of their table.
+
+        Raises:
+            ValueError: If there is such a column.
+        """
+        for place, name in enumerate(self.dense):
+            values, given = self._standardized(place, events[name])
+            if given and np.isnan(values).all():
+                raise ValueError(
+                    f"{table}, column {name}: none of {counted(given, 'value')} is a number, and the model was "
+                    "trained with numbers; write numbers, or leave the column empty"
+                )
+
+    def notes(self, events: pl.DataFrame, rows: str, table: str = "events") -> list[str]:
+        """Notes on values that count as missing, in sentences.
+
+        Args:
+            events: Events with these columns.
+            rows: Name of their rows, in the plural.
+            table: Name of their table.
+
+        Example:
+            >>> context = ClickContext(categorical=("device",), categories=(("phone", "tv"),))
+            >>> context.notes(pl.DataFrame({"device": ["tv", "watch", None]}), "rows")
+            ['events, column device: 1 of 2 values of rows read as missing: not among 2 categories of the training']
+        """
+        read = []
+        for place, name in enumerate(self.dense):
+            values, given = self._standardized(place, events[name])
+            read.append((name, given, int(np.isfinite(values).sum()), "no number within the range of float32"))
+        for place, name in enumerate(self.categorical):
+            codes, given = self._codes(place, events[name])
+            named = counted(len(self.categories[place]), "category", "categories")
+            read.append((name, given, int((codes > 0).sum()), f"not among {named} of the training"))
+        notes = []
+        for name, given, known, why in read:
+            if events.height and not given:
+                notes.append(f"{table}, column {name}: all {events.height:,} values of {rows} are empty")
+            elif known < given:
+                lost = counted_of(given - known, given, "value")
+                notes.append(f"{table}, column {name}: {lost} of {rows} read as missing: {why}")
+        return notes
+
+    def _standardized(self, place: int, column: pl.Series) -> tuple[np.ndarray, int]:
+        """(values,) float32 of a column of `dense`, NaN where missing or beyond float32; number of given values."""
+        numbers, bad = _numbers(column)
+        scaled = _scaled(numbers, self.dense[place] in self.logarithms)
+        with np.errstate(over="ignore"):
+            values = ((scaled - self.means[place]) / self.deviations[place]).astype(np.float32)
+        return np.where(np.isfinite(values), values, np.float32(np.nan)), numbers.count() + int(bad.sum())
+
+    def _codes(self, place: int, column: pl.Series) -> tuple[np.ndarray, int]:
+        """(values,) int32 codes of a column of `categorical`, 0 where missing or not in training; number of given."""
+        texts = read_categories(column)
+        known = {value: code for code, value in enumerate(self.categories[place], start=1)}
+        if not known:
+            return np.zeros(len(column), dtype=np.int32), texts.count()
+        # Older checkpoints have categories as the column of the training had them, such as 1.0.
+        plain = read_categories(pl.Series(list(known))).to_list()
+        for value, code in zip(plain, list(known.values()), strict=True):
+            known.setdefault(value, code)
+        for words in (_WORDS, {number: word for word, number in _WORDS.items()}):
+            if set(plain) <= set(words):
+                known |= {words[value]: known[value] for value in plain}
+        exact, others = (
+            values.replace_strict(known, default=None, return_dtype=pl.Int32) for values in (read_texts(column), texts)
+        )
+        codes: np.ndarray = exact.fill_null(others).fill_null(0).to_numpy()
+        return codes, texts.count()
 
     def to_dict(self) -> dict[str, Any]:
         """The context as JSON values."""
@@ -110,7 +185,7 @@ def fit_context(
         categorical: Columns with categories.
 
     Raises:
-        ValueError: If a column is missing, tells the outcome of an event, or has no numbers.
+        ValueError: If a column is missing, identifies an event or tells its outcome, or has no numbers.
     """
     for name in (*dense, *categorical):
         option = "dense" if name in dense else "categorical"
@@ -124,31 +199,38 @@ def fit_context(
     chosen = events.filter(pl.Series(train))
     means, deviations, logarithms = [], [], []
     for name in dense:
-        count = chosen[name].len() - chosen[name].null_count()
-        values = None if holds_no_numbers(chosen[name].dtype) else read_numbers(chosen[name])[0].drop_nulls()
-        if values is None or values.is_empty():
+        values, unread = _numbers(chosen[name])
+        values, count = values.drop_nulls(), values.count() + int(unread.sum())
+        if values.is_empty():
             raise ValueError(
                 f"events, column {name}: none of {count} values of training impressions is a number; give it in "
                 "categorical, or leave it out"
             )
-        if unread := count - len(values.drop_nans()):
+        if unread.any():
             logger.warning(
-                "events, column %s: %d of %d values of training impressions are no numbers; they count as missing",
-                name, unread, count,
+                "events, column %s: %d of %d values of training impressions are no numbers, or beyond float32; they "
+                "count as missing", name, unread.sum(), count,
             )  # fmt: skip
         if values.min() >= 0 and (values.skew() or 0.0) >= LONG_TAIL:  # type: ignore[operator]
             logarithms.append(name)
-        numbers = _read(values, name in logarithms)
+        numbers = _scaled(values, name in logarithms)
         means.append(float(numbers.mean()))
         deviations.append(float(numbers.std()) or 1.0)
-    found = [read_texts(chosen[name]).drop_nulls().unique().sort().to_list() for name in categorical]
+    found = [read_categories(chosen[name]).drop_nulls().unique().sort().to_list() for name in categorical]
     return ClickContext(
         tuple(dense), tuple(means), tuple(deviations), tuple(categorical), tuple(tuple(values) for values in found),
         tuple(logarithms),
     )  # fmt: skip
 
 
-def _read(values: pl.Series, logarithm: bool) -> np.ndarray:
+def _numbers(column: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """(values,) Float64 numbers within float32, null where missing, and True for other values that are not missing."""
+    numbers, bad = read_numbers(column)
+    large = (numbers.abs() > _LARGEST).fill_null(False)
+    return where(~large, numbers), bad | large
+
+
+def _scaled(numbers: pl.Series, logarithm: bool) -> np.ndarray:
     """(values,) numbers, NaN where missing, or log(1 + number)."""
-    numbers = read_numbers(values)[0].cast(pl.Float64).to_numpy()
-    return np.log1p(np.maximum(numbers, 0)) if logarithm else numbers
+    values = numbers.cast(pl.Float64).to_numpy()
+    return np.log1p(np.maximum(values, 0)) if logarithm else values

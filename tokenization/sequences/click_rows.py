@@ -49,6 +49,7 @@ class ClickData(SplitData):
         left_out_users: Users without a row in a part, because all their impressions or targets are left out.
         notes: Notes on the labels, in sentences.
         source: Where labels come from, such as "column clicked"; empty for sampled negatives.
+        context_notes: Notes on values of context columns that are read as missing, by part.
     """
 
     clicks: ClickOptions = field(default_factory=ClickOptions)
@@ -61,6 +62,7 @@ class ClickData(SplitData):
     left_out_users: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     source: str = ""
+    context_notes: dict[str, list[str]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """As of `SplitData`, with the kind of the labels."""
@@ -167,7 +169,8 @@ def split_clicks(
     return ClickData(
         rows, made.event_types, made.splits, replace(options, split=made.split), shop, selected, clicks=clicks,
         kind=made.kind, context=made.context, true_rate=made.true_rate, train_rate=made.train_rate,
-        left_out=made.left_out, left_out_users=made.left_out_users, source=made.source,
+        left_out=made.left_out, left_out_users=made.left_out_users, notes=made.notes, source=made.source,
+        context_notes=made.context_notes,
     )  # fmt: skip
 
 

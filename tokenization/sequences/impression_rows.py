@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import datasets
 import numpy as np
 import polars as pl
 
+from ...counting import counted_of
 from ..tables.event_roles import CONTEXT, ROLES, TARGET
 from ..tables.schema import ShopTables
 from ..vocabulary import NUM_SPECIAL_ROWS, ItemVocabulary
@@ -39,6 +40,8 @@ class ImpressionRows:
     left_out: dict[str, int]
     left_out_users: dict[str, int]
     source: str
+    notes: list[str] = field(default_factory=list)
+    context_notes: dict[str, list[str]] = field(default_factory=dict)
 
 
 def impression_rows(
@@ -77,7 +80,8 @@ def impression_rows(
     train, part = _cut(timeline, split, label)
     coded = coded_events(timeline, vocabulary, event_types)
     frame = pl.DataFrame({
-        "user": timeline.user, "place": places, "shown_items": coded["items"], "shown_labels": label,
+        "user": timeline.user, "unit": timeline.unit, "place": places,
+        "shown_items": coded["items"], "shown_labels": label,
         "shown_after": np.where(part == 0, _before(timeline, in_history & train), _before(timeline, in_history)),
         "shown_timestamps": coded["timestamps"], "part": part, **_counts(timeline, coded, in_history & train),
     }).filter(pl.col("shown_labels").is_not_null() & (pl.col("part") >= 0))  # fmt: skip
@@ -85,6 +89,7 @@ def impression_rows(
     _check_parts(frame, kept, labels, split)
     of_train = kept.filter(pl.col("part") == 0)
     context = _context(selected.events, of_train, clicks) if context is None else context
+    context.check(selected.events[kept["place"]])
     thinned = _thinned(of_train, clicks)
     shown = _with_inputs(pl.concat([thinned, kept.filter(pl.col("part") > 0)]), selected.events, context, labels.kind)
     splits = datasets.DatasetDict({
@@ -95,6 +100,11 @@ def impression_rows(
         splits, split.name, list(event_types), labels.kind, context, _rate(of_train), _rate(thinned),
         {name: _height(frame, n) - _height(kept, n) for n, name in enumerate(PARTS)},
         {name: _users(frame, n) - _users(kept, n) for n, name in enumerate(PARTS)}, labels.source,
+        _contradictions(frame, labels.kind),
+        {
+            name: context.notes(selected.events[_of(kept, n)["place"]], f"{labels.kind}s of {name}")
+            for n, name in enumerate(PARTS)
+        },
     )  # fmt: skip
 
 
@@ -141,12 +151,28 @@ def _check_parts(all_shown: pl.DataFrame, shown: pl.DataFrame, labels: Labels, s
             )
 
 
+def _contradictions(shown: pl.DataFrame, kind: str) -> list[str]:
+    """A note on impressions with both labels; empty if there are none."""
+    known = shown.filter(pl.col("shown_items") >= NUM_SPECIAL_ROWS)
+    both = known.filter(pl.col("shown_labels").n_unique().over("user", "unit", "shown_items") > 1).height
+    if not both:
+        return []
+    return [
+        f"events: {counted_of(both, known.height, kind, 'have')} the user, item and time of another one with the "
+        "other label; keep one row per showing"
+    ]
+
+
+def _of(shown: pl.DataFrame, part: int) -> pl.DataFrame:
+    return shown.filter(pl.col("part") == part)
+
+
 def _height(shown: pl.DataFrame, part: int) -> int:
-    return shown.filter(pl.col("part") == part).height
+    return _of(shown, part).height
 
 
 def _users(shown: pl.DataFrame, part: int) -> int:
-    return shown.filter(pl.col("part") == part)["user"].n_unique()
+    return _of(shown, part)["user"].n_unique()
 
 
 def _rate(shown: pl.DataFrame) -> float:

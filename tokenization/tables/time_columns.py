@@ -90,14 +90,18 @@ def time_style(frame: pl.DataFrame | pl.LazyFrame, name: str, time_format: str |
     number, bad = numbers_of(name, dtype, commas=commas)
     told = (
         frame.select(
-            bad=bad.any(), low=number.min(), high=number.max(), whole=(number == number.floor()).all(),
+            bad=bad.sum(), count=number.count(), low=number.min(), high=number.max(), whole=(number == number.floor()).all(),
             middle=number.filter(number >= 0).median(),
             short=text_of(name).str.contains(SHORT_DATE).any() if is_text(dtype) else pl.lit(False),
         )
         .collect(engine="streaming")
         .row(0, named=True)
     )  # fmt: skip
-    if is_text(dtype) and told["bad"]:
+    middle = told["middle"] or 0
+    dates = any(first <= middle <= last for first, last, _, _ in _COMPACT.values())
+    # A few texts among seconds are wrong; texts of numbers can be dates without separators, such as 20240131.
+    numbers = time_format in (None, EXCEL) and told["count"] > told["bad"] and not dates
+    if is_text(dtype) and told["bad"] and not numbers:
         asked = time_format is None and told["short"]
         return TimeStyle(numbers=False, reading=find_order(frame, name) if asked else TimeReading())
     if time_format == EXCEL:
@@ -109,7 +113,6 @@ def time_style(frame: pl.DataFrame | pl.LazyFrame, name: str, time_format: str |
                 fits = frame.select((dates.is_null() == number.is_null()).all()).collect(engine="streaming").item()
                 if fits:
                     return TimeStyle(commas=commas, unit=unit)
-    middle = told["middle"] or 0
     fine = (unit for unit, factor in _UNITS.items() if middle < _SECONDS_LIMIT * factor)
     return TimeStyle(commas=commas, unit=next(fine, list(_UNITS)[-1]))
 

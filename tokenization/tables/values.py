@@ -26,6 +26,10 @@ _MINUS_SIGN = "[\u2212\ufe63\uff0d\u2012\u2013]"
 """A minus sign, or a dash used as one."""
 _IN_BRACKETS = r"^\(\s*([\d.,]+)\s*\)$"
 _MINUS_BEHIND = r"^([\d.,]+)\s*-$"
+_NO_DECIMALS = r"^(-?(?:0|[1-9]\d*)|.*:\d\d)\.0+$"
+"""A whole number with decimals, or a time of day with fractions of a second, all of which are 0."""
+_WHOLE = 2**53
+"""Floats below it are exact if they are whole numbers."""
 _THOUSANDS = r"^[+-]?[1-9]\d{0,2},\d{3}$"
 
 
@@ -43,6 +47,24 @@ def read_texts(column: pl.Series, separator: str = " ") -> pl.Series:
         text = (column.fill_nan(None) if column.dtype.is_float() else column).cast(pl.String, strict=False)
     text = text.str.strip_chars()
     return where(text != "", text)
+
+
+def read_categories(column: pl.Series) -> pl.Series:
+    """Categories as texts, null if missing; equal values of any type have one text, such as 1, 1.0 and "1.0".
+
+    Example:
+        >>> given = ([True, None], ["TRUE", " "], [1.0, 2.5], ["01", "1.0"])
+        >>> [read_categories(pl.Series(values)).to_list() for values in given]
+        [['true', None], ['true', None], ['1', '2.5'], ['01', '1']]
+    """
+    if column.dtype.is_decimal():
+        column = column.cast(pl.Float64)
+    text = read_texts(column)
+    if column.dtype.is_float():  # a float from 10 million on has an exponent in its text
+        whole = (column == column.floor()) & (column.abs() < _WHOLE)
+        text = where(whole, column).cast(pl.Int64).cast(pl.String).fill_null(text)
+    text = text.str.replace(_NO_DECIMALS, "$1").str.replace("(?i)^true$", "true").str.replace("(?i)^false$", "false")
+    return text.rename(column.name)
 
 
 def clean_texts(column: pl.Series, separator: str | None = None) -> CleanedColumn:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xcat_rec import load_shop
+from xcat_rec.tokenization.sequences.click_context import ClickContext, fit_context
 from xcat_rec.tokenization.sequences.click_options import ClickOptions
 from xcat_rec.tokenization.sequences.click_pairs import as_pairs
 from xcat_rec.tokenization.sequences.click_rows import ClickData, split_clicks
@@ -209,6 +210,81 @@ def test_values_of_a_number_column_that_are_no_numbers_are_counted(caplog: pytes
     unread = sum(row["timestamp"] % 2 == 0 for row in rows)
     assert all((row["dense"][0] == 0) == (row["timestamp"] % 2 == 0) for row in rows) and 0 < unread < len(rows)
     assert f"column price: {unread} of {len(rows)} values of training impressions are no numbers" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("trained", "later"),
+    [
+        (pl.Series([True, False, None]), [["True", "FALSE", ""], [1, 0, None], [1.0, 0.0, math.nan]]),
+        (pl.Series([1, 0, None]), [[1.0, 0.0, None], ["1", "0", None], [True, False, None]]),
+        (pl.Series([1.5, 12_345_678.0, None]), [["1.5", "12345678", None]]),
+        (pl.Series(["01", "1.0", None]), [["01", "1", None]]),
+    ],
+)
+def test_equal_categories_of_other_types_have_one_code(trained: pl.Series, later: list[list[Any]]) -> None:
+    events = trained.to_frame("flag")
+    context = fit_context(events, np.ones(3, dtype=bool), [], ["flag"])
+    expected = context.encode(events)[1].ravel().tolist()
+    assert sorted(expected) == [0, 1, 2] and expected[2] == 0
+    for values in later:
+        other = pl.DataFrame({"flag": values})
+        assert context.encode(other)[1].ravel().tolist() == expected and context.notes(other, "rows") == []
+
+
+def test_categories_of_older_checkpoints_keep_their_codes() -> None:
+    context = ClickContext(categorical=("a",), categories=(("1", "1.0", "2.0", "True"),))
+    assert context.encode(pl.DataFrame({"a": ["1", "1.0", "2", "true", "True", "x"]}))[1].ravel().tolist() == [
+        1, 2, 3, 4, 4, 0
+    ]  # fmt: skip
+    assert context.encode(pl.DataFrame({"a": [1.0, 2.0]}))[1].ravel().tolist() == [2, 3]
+    unknown = context.notes(pl.DataFrame({"a": ["x", "2", None]}), "rows")
+    assert unknown == [
+        "events, column a: 1 of 2 values of rows read as missing: not among 4 categories of the training"
+    ]
+
+
+@pytest.mark.parametrize("large", ["1e300", "-1e39", "inf"])
+def test_numbers_beyond_float32_are_missing_and_counted(large: str, caplog: pytest.LogCaptureFixture) -> None:
+    prices = [large if n % 4 == 0 else str(n) for n in range(20)]
+    events = pl.DataFrame({"price": prices})
+    context = fit_context(events, np.ones(20, dtype=bool), ["price"], [])
+    assert "column price: 5 of 20 values of training impressions are no numbers, or beyond float32" in caplog.text
+    numbers = context.encode(events)[0].ravel()
+    assert np.isfinite(numbers).all() and (numbers[::4] == 0).all() and np.ptp(numbers) > 3
+    small = ClickContext(dense=("price",), means=(0.0,), deviations=(1e-6,))
+    assert small.encode(pl.DataFrame({"price": [1e35, 1e-6]}))[0].ravel().tolist() == [0, 1]
+    note = "events, column price: 5 of 20 values of rows read as missing: no number within the range of float32"
+    assert context.notes(events, "rows") == [note]
+
+
+def test_context_of_other_tables_is_checked() -> None:
+    log = table(LOG).with_columns(price=pl.int_range(pl.len()) % 5)
+    options, clicks = EventOptions(split="global-time"), ClickOptions(dense=["price"])
+    context = split_clicks(load_shop({"events": log}), options, clicks).context
+
+    def again(price: pl.Expr) -> ClickData:
+        return split_clicks(load_shop({"events": log.with_columns(price=price)}), options, clicks, context=context)
+
+    with pytest.raises(ValueError, match=r"column price: none of .* values is a number, and the model was trained"):
+        again(pl.lit("cheap"))
+    empty = again(pl.lit(None, pl.Float64))
+    count = len(as_pairs(empty.test))
+    assert empty.context_notes["test"] == [
+        f"events, column price: all {count} values of impressions of test are empty"
+    ]
+    assert again(pl.col("price")).context_notes == {name: [] for name in PART_NAMES}
+
+
+def test_impressions_with_both_labels_are_counted() -> None:
+    plain = table(LOG)
+    assert split_clicks(load_shop({"events": plain})).notes == []
+    shown = plain.filter(pl.col("clicked").is_not_null()).unique(("user_id", "item_id", "timestamp"))
+    both = pl.concat([plain, shown[:2].with_columns(~pl.col("clicked"))])
+    notes = split_clicks(load_shop({"events": both})).notes
+    assert (
+        len(notes) == 1 and " impressions have the user, item and time of another one with the other label" in notes[0]
+    )
+    assert notes[0].startswith("events: 4 of ")
 
 
 def test_negatives_that_are_not_drawn_are_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,9 @@ from xcat_rec.tokenization.sequences.filters import RepeatPolicy, add_sessions, 
 from xcat_rec.tokenization.sequences.splits import SPLITS
 from xcat_rec.tokenization.sequences.timeline import TiePolicy, Unit, sort_events
 from xcat_rec.tokenization.tables.event_times import exact_times, with_times_to_write
+from xcat_rec.tokenization.tables.problems import TableError
 from xcat_rec.tokenization.tables.schema import EVENT_SCHEMA, ShopTables, validate_tables
+from xcat_rec.tokenization.tables.time_columns import read_times
 from xcat_rec.tokenization.vocabulary import ItemVocabulary
 
 START = 1_600_000_000
@@ -119,3 +121,13 @@ def test_written_times_are_read_back_unchanged() -> None:
     assert again.events.equals(shop.events)
     whole = burst([START] * 4).events
     assert with_times_to_write(whole) is whole
+
+
+def test_texts_among_seconds_are_counted_from_their_first_row() -> None:
+    times = [str(START + n) if n % 10 != 4 else "yesterday" for n in range(40)]
+    with pytest.raises(TableError) as found:
+        burst(times, "abcd" * 10)
+    wrong = [problem for problem in found.value.problems if problem.fatal]
+    assert [(one.kind, one.count, one.example, one.row) for one in wrong] == [("bad_timestamp", 4, "yesterday", 5)]
+    dates = read_times(pl.Series(["20240131", "20240201", "20240202", "2024-02-03", "soon"]))
+    assert dates.bad.to_list() == [False] * 4 + [True], "dates without separators are no seconds"
