@@ -90,7 +90,8 @@ def time_style(frame: pl.DataFrame | pl.LazyFrame, name: str, time_format: str |
     number, bad = numbers_of(name, dtype, commas=commas)
     told = (
         frame.select(
-            bad=bad.sum(), count=number.count(), low=number.min(), high=number.max(), whole=(number == number.floor()).all(),
+            bad=bad.sum(), count=number.count(), low=number.min(), high=number.max(),
+            whole=(number == number.floor()).all(),
             middle=number.filter(number >= 0).median(),
             short=text_of(name).str.contains(SHORT_DATE).any() if is_text(dtype) else pl.lit(False),
         )
@@ -98,9 +99,9 @@ def time_style(frame: pl.DataFrame | pl.LazyFrame, name: str, time_format: str |
         .row(0, named=True)
     )  # fmt: skip
     middle = told["middle"] or 0
-    dates = any(first <= middle <= last for first, last, _, _ in _COMPACT.values())
+    compact = any(first <= middle <= last for first, last, _, _ in _COMPACT.values())
     # A few texts among seconds are wrong; texts of numbers can be dates without separators, such as 20240131.
-    numbers = time_format in (None, EXCEL) and told["count"] > told["bad"] and not dates
+    numbers = time_format in (None, EXCEL) and told["count"] > told["bad"] and not compact
     if is_text(dtype) and told["bad"] and not numbers:
         asked = time_format is None and told["short"]
         return TimeStyle(numbers=False, reading=find_order(frame, name) if asked else TimeReading())
