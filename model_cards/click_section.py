@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from ..counting import counted, counted_of
 from ..evaluation.click_evaluation import TABLE_METRICS, ClickReport
 from ..evaluation.click_prediction.click_metrics import ABOUT
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
+from ..tokenization.sequences.click_context import ClickContext
 from ..tokenization.sequences.click_rows import ClickData
 from .click_words import LabelWords, all_rows, calibration_words, label_words, rate_words
 from .markdown import cell, facts_table, line, table
@@ -27,13 +29,13 @@ class ClickFacts:
         reports: Click reports on the test split by model name.
         words: Words for the kind of labels.
         facts: Names and values of the other facts.
-        context: Names of the context columns.
+        context: The context columns.
     """
 
     reports: Mapping[str, ClickReport]
     words: LabelWords
     facts: Mapping[str, str]
-    context: Sequence[str] = field(default=())
+    context: ClickContext = field(default_factory=ClickContext)
 
 
 def click_facts(model: XCatForClickPrediction, data: ClickData, reports: Mapping[str, ClickReport]) -> ClickFacts:
@@ -44,15 +46,15 @@ def click_facts(model: XCatForClickPrediction, data: ClickData, reports: Mapping
         data: The labelled rows.
         reports: Reports on the test split; the model and the floors.
     """
-    config, context = model.config, (*data.context.dense, *data.context.categorical)
+    config = model.config
     facts = {
         "Share of positives": rate_words(data),
         "Loss of next items": f"weight {float(config.next_item_weight):g}",
         "Evidence fitted on validation": "used" if config.click_attention else "not used",
         "Calibration fitted on validation": calibration_words(model.calibration, data.kept_rate),
-        "Context columns": ", ".join(f"`{cell(name)}`" for name in context) or "none",
+        "Context columns": ", ".join(f"`{cell(name)}`" for name in _columns(data.context)) or "none",
     }
-    return ClickFacts(reports, label_words(data), facts, context)
+    return ClickFacts(reports, label_words(data), facts, data.context)
 
 
 def click_limits(reports: Mapping[str, ClickReport], own: str) -> list[str]:
@@ -108,13 +110,46 @@ def click_usage(facts: ClickFacts | None, history: Sequence[str]) -> str:
     if facts is None:
         return ""
     items = ", ".join(f'"{line(item)}"' for item in history)
-    values = "".join(f'"{line(column)}": [...], ' for column in facts.context).removesuffix(", ")
+    values = "".join(f'"{line(column)}": [...], ' for column in _columns(facts.context)).removesuffix(", ")
     context = f", context={{{values}}}" if values else ""
     return f"""One probability per {facts.words.noun}:
 
 ```python
 recommender.click_probability([{items}], [{items}]{context})
 ```"""
+
+
+def click_code(facts: ClickFacts | None, history: Sequence[str]) -> str:
+    """Python lines that predict clicks with the loaded `model` and `processor`; empty for a model without clicks.
+
+    Args:
+        facts: Facts of the model, or None.
+        history: Items of the example.
+    """
+    if facts is None:
+        return ""
+    items, inputs = json.dumps(list(history), ensure_ascii=False), []
+    dense, categorical = ([line(name) for name in names] for names in (facts.context.dense, facts.context.categorical))
+    if dense:
+        inputs.append(f"click_dense=torch.zeros(len(items), {len(dense)}),  # 0: the mean of {', '.join(dense)}")
+    if categorical:
+        zeros = f"torch.zeros(len(items), {len(categorical)}, dtype=torch.long)"
+        inputs.append(f"click_categorical={zeros},  # 0: no {', '.join(categorical)}")
+    return "\n".join([
+        f"inputs = processor([{items}], padding_side=\"right\")",
+        'last = int(inputs.pop("query_positions"))',
+        f"items = torch.as_tensor(processor.vocabulary.encode({items})).long()",
+        "logits = model(",
+        *(f"    {one}" for one in (
+            "**inputs,", "click_items=items,", "click_positions=torch.full_like(items, last),", *inputs
+        )),
+        ").logits",
+        "print(logits.sigmoid().tolist())",
+    ])  # fmt: skip
+
+
+def _columns(context: ClickContext) -> tuple[str, ...]:
+    return *context.dense, *context.categorical
 
 
 def _values(report: ClickReport) -> list[str]:

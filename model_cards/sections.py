@@ -9,7 +9,7 @@ from ..counting import counted
 from ..tokenization.tables.problems import without_advice
 from ..training.provenance import package_versions
 from .card_data import XCatModelCardData
-from .click_section import click_usage
+from .click_section import click_code, click_usage
 from .markdown import cell, facts_table, is_hub_id, line, usable_id
 from .method import CITATIONS, losses_of_model, parts_of
 
@@ -61,12 +61,16 @@ recommender.recommend({json.dumps(history, ensure_ascii=False)}, k=10)
         parts.append("The checkpoint is an adapter: its base is loaded first, from the place stored in the adapter.")
         return "\n\n".join(parts)
     parts.append("Without `xcat_rec`, with the code in the checkpoint:")
-    parts.append(f"""```python
-from transformers import AutoModel, AutoProcessor
-
-model = AutoModel.from_pretrained("{name}", trust_remote_code=True)
-processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
-```""")
+    clicks = click_code(data.clicks, history)
+    code = [
+        *(["import torch"] if clicks else []),
+        "from transformers import AutoModel, AutoProcessor",
+        "",
+        f'model = AutoModel.from_pretrained("{name}", trust_remote_code=True)',
+        f'processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)',
+        *([clicks] if clicks else []),
+    ]
+    parts.append("\n".join(["```python", *code, "```"]))
     return "\n\n".join(parts)
 
 

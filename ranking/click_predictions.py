@@ -196,20 +196,42 @@ class ClickPredictions(Snapshots):
     def click_probabilities(self, rows: Dataset) -> np.ndarray:
         """(showings,) calibrated probabilities of rows of `split_clicks`, in the order of `as_pairs(rows)`.
 
+        Rows of another catalogue or with another encoding of the context give wrong probabilities. Only an index
+        beyond the catalogue, or another number of context columns, can be refused. `predict_clicks` reads any tables.
+
         Args:
-            rows: Validation or test rows, with item indices of this catalogue.
+            rows: Validation or test rows of `split_clicks(..., vocabulary=recommender.vocabulary,
+                context=recommender.click_context)`, or of the training of this model.
 
         Raises:
-            ValueError: If the model predicts no clicks.
+            ValueError: If the model predicts no clicks, or the rows are of another catalogue or context.
         """
         self.check_clicks()
         parts = [np.zeros(0)]
         with stage("predicting clicks", len(rows), "users", shown=len(rows) > _ROWS_AT_ONCE) as running:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 some = [rows[i] for i in range(start, min(start + _ROWS_AT_ONCE, len(rows)))]
-                parts.append(self._probabilities(some, read_showings(some), "packed"))
+                showings = read_showings(some)
+                self._check_rows(some, showings)
+                parts.append(self._probabilities(some, showings, "packed"))
                 running.advance(len(some))
         return np.concatenate(parts)
+
+    def _check_rows(self, rows: Sequence[Row], showings: Showings) -> None:
+        """Refuse rows whose indices or context columns cannot be those of the model."""
+        size, context = len(self.vocabulary), self.click_context
+        highest = max(int(np.max(items, initial=0)) for items in (showings.items, *(row["items"] for row in rows)))
+        widths = {"dense": (showings.dense, context.dense), "categorical": (showings.categorical, context.categorical)}
+        found = [f"the item index {highest}, and the catalogue has {size} rows"] if highest >= size else []
+        found += [
+            f"{values.shape[1]} {name} context columns, and the model was trained with {', '.join(columns) or 'none'}"
+            for name, (values, columns) in widths.items() if values.shape[1] != len(columns)
+        ]  # fmt: skip
+        if found:
+            raise ValueError(
+                f"rows have {found[0]}; give rows of split_clicks with vocabulary=recommender.vocabulary and "
+                "context=recommender.click_context, or use predict_clicks for other tables"
+            )
 
     @torch.no_grad()
     def _probabilities(self, rows: Sequence[Row], showings: Showings, layout: str) -> np.ndarray:

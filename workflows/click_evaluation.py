@@ -93,7 +93,7 @@ def _left_out(data: ClickData, part: str) -> list[str]:
     count, users, clicks = data.left_out.get(part, 0), data.left_out_users.get(part, 0), data.clicks
     if not count:
         return []
-    early = f"fewer events are earlier than min_history, which is {clicks.min_history}"
+    early = f"they have fewer earlier events than min_history, which is {clicks.min_history}"
     if data.sampler is None:
         why = f"the catalogue lacks them, or {early}"
     else:
@@ -151,7 +151,8 @@ def click_fit_notes(
     notes = label_notes(data, "test")
     if data.sampler is not None:
         notes += _left_out(data, "train")
-    notes += [f"the trained model on the test split. {limit}" for limit in click_limits(clicks, MODEL_NAME)]
+    start = "the trained model was compared with the floors on the test split."
+    notes += [f"{start} {limit}" for limit in click_limits(clicks, MODEL_NAME)]
     if ranked and data.sampler is None:
         report, lists = clicks[MODEL_NAME], ranked[MODEL_NAME]
         notes.append(

@@ -129,7 +129,9 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     prepared, trained_model, own_catalogue = prepare_fit(request, options, arguments, task)
     task = task.for_data(prepared.data)
     parameters = parameter_counts(trained_model)
-    _tell_prepared(prepared, task, tell)
+    _tell_prepared(prepared, tell)
+    if task.ranks and task.tunes_lists(arguments) and prepared.ask_sources is not None:
+        tell(str(prepared.ask_sources))
     split = prepared.data.split
     card = begin_card(request, options, prepared, arguments, split)
     tell(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
@@ -176,7 +178,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     return outcome
 
 
-def _tell_prepared(prepared: PreparedTraining, task: Task, tell: Callable[[str], None]) -> None:
+def _tell_prepared(prepared: PreparedTraining, tell: Callable[[str], None]) -> None:
     """Say what was prepared; refuse data without a validation or test split."""
     tell(f"event types: {prepared.data.roles}")
     if isinstance(prepared.data, ClickData) and prepared.data.source:
@@ -184,8 +186,6 @@ def _tell_prepared(prepared: PreparedTraining, task: Task, tell: Callable[[str],
     for note in prepared.notes:
         tell(f"note: {note}")
     prepared.data.require("validation", "test")
-    if task.ranks and prepared.ask_sources is not None:
-        tell(str(prepared.ask_sources))
 
 
 def _compared(
@@ -218,7 +218,7 @@ def _clicks(
 ) -> tuple[dict[str, ClickReport], list[str]]:
     """Click metrics on the test split, if the model predicts clicks, and notes on all metrics."""
     limits = overall_limits(reports, MODEL_NAME) if reports else []
-    notes = [f"the trained model on the test split. {limit}" for limit in limits]
+    notes = [f"the trained model was compared with baselines on the test split. {limit}" for limit in limits]
     if ranker is None or not isinstance(prepared.data, ClickData):
         return {}, notes
     clicks = compare_clicks(ranker, prepared.data, "test")

@@ -91,8 +91,9 @@ class FitResult:
         return self.ranker
 
     def _query_sources(self) -> dict[str, int] | None:
-        """Numbers of texts that queries are fitted to; None if the model reads no queries."""
-        found = None if self.ranker is None else self.prepared.ask_sources
+        """Numbers of texts that queries are fitted to; None if the model reads no queries, or none are fitted."""
+        clicks_alone = bool(self.clicks) and self.arguments is not None and not self.arguments.tune_lists
+        found = None if self.ranker is None or clicks_alone else self.prepared.ask_sources
         return None if found is None else asdict(found)
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,23 @@ def fitted(places: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     data, encoder = places
     output = tmp_path_factory.mktemp("fitted") / "model"
     return xcat_rec.fit(data, output, task="click", negatives="category", eval_negatives=2, **fields(encoder))
+
+
+def card_probabilities(folder: Path) -> tuple[list[str], list[float]]:
+    """Items of the example in a card, and what its code without the package prints for them."""
+    code = re.findall(r"^```python\n(.*?)^```", (folder / "README.md").read_text(), re.S | re.M)[-1]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(code.replace("path/to/this/folder", str(folder)), {})
+    items = re.search(r"encode\((\[.*\])\)", code)
+    assert items is not None and "xcat_rec" not in code.replace(str(folder), "")
+    return json.loads(items[1]), json.loads(printed.getvalue())
+
+
+def test_the_card_predicts_clicks_without_the_package(fitted: xcat_rec.FitResult) -> None:
+    items, found = card_probabilities(Path(fitted.output))
+    assert len(items) == len(found) == 3
+    np.testing.assert_allclose(found, fitted.recommender.click_probability(items, items), atol=1e-6)
 
 
 def test_the_result_has_click_metrics_beside_the_floors(fitted: xcat_rec.FitResult) -> None:
@@ -191,9 +211,9 @@ def test_the_command_trains_the_same_model(
 def test_a_note_on_left_out_items_names_no_option_of_another_command() -> None:
     data = split_clicks(impressions(), clicks=ClickOptions(min_history=9))
     (note,) = label_notes(data, "test")
-    assert note.endswith("; the catalogue lacks them, or fewer events are earlier than min_history, which is 9")
+    assert note.endswith("; the catalogue lacks them, or they have fewer earlier events than min_history, which is 9")
     assert with_options(note, "evaluate") == note
-    assert with_options(note, "fit").endswith("earlier than --min-history, which is 9")
+    assert with_options(note, "fit").endswith("earlier events than --min-history, which is 9")
 
 
 def test_a_misspelt_option_of_clicks_is_named() -> None:
@@ -274,6 +294,10 @@ def test_impressions_of_a_file_are_learnt_with_their_context(
     again = loaded.click_probability(HISTORY, SHOWN[:2], context={"price": pl.Series([10, 30]), "device": "phone"})
     np.testing.assert_array_equal(chosen, again)
     assert chosen[0] > chosen[1]
+    items, missing = card_probabilities(Path(found.output))
+    expected = found.recommender.click_probability(items, items, context={"price": None, "device": None})
+    np.testing.assert_allclose(missing, expected, atol=1e-6)
+    assert found.split == "global-time" and "| Split | global-time |" in (found.output / "README.md").read_text()
 
 
 def test_tables_with_other_labels_or_without_context_say_so(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from datasets import Dataset
 
 import xcat_rec
 from xcat_rec.ranking.recommender import XCatRecommender
@@ -16,6 +17,7 @@ from xcat_rec.tokenization.sequences.histories import read_histories
 from xcat_rec.tokenization.tables.problems import TableError
 
 from ..cli.commands import refused, run
+from ..page_blocks import page_blocks
 from ..tiny_shop import QUICK, SMALL, save_text_encoder, write_shop
 from ..training.tasks.test_click import impressions
 
@@ -73,6 +75,33 @@ def test_a_table_has_the_probabilities_of_the_evaluation(
         xcat_rec.predict_clicks(fitted.output, shown, log, output=tmp_path / "found.parquet")
     written = pl.read_parquet(tmp_path / "found.parquet")["probability"].to_numpy()
     np.testing.assert_allclose(written, found.table["probability"].to_numpy(), atol=1e-6)
+
+
+def test_rows_of_another_catalogue_or_context_are_refused(fitted: xcat_rec.FitResult) -> None:
+    row = fitted.prepared.splits["test"][0]
+    size = len(fitted.recommender.vocabulary)
+
+    def refuses(changes: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            fitted.recommender.click_probabilities(Dataset.from_list([{**row, **changes}]))
+
+    count = len(row["shown_items"])
+    refuses({"shown_items": [size] * count}, f"rows have the item index {size}, and the catalogue has {size} rows; ")
+    refuses({"items": [size + 3] * len(row["items"])}, f"the item index {size + 3}, and the catalogue")
+    refuses({"shown_dense": [[1.0, 2.0]] * count}, "rows have 2 dense context columns, and the model .* with price; ")
+    refuses({"shown_categorical": None}, "rows have 0 categorical context columns, .* with device; .*predict_clicks")
+
+
+def test_the_page_encodes_context_as_the_package_does(fitted: xcat_rec.FitResult) -> None:
+    (block,) = (block.text for block in page_blocks("docs/click.md") if "logarithms" in block.text)
+    code = block.replace('"CONTEXT"', repr(str(fitted.output)))
+    for ours, page in zip((HISTORY[0], *SHOWN[:2]), ("B0001", "B0003", "B0004"), strict=True):
+        code = code.replace(f'"{page}"', f'"{ours}"')
+    found: dict[str, Any] = {}
+    exec("import torch\nfrom transformers import AutoModel, AutoProcessor\n" + code, found)
+    expected = fitted.recommender.click_probability(HISTORY[:1], SHOWN[:2], context=found["values"])
+    np.testing.assert_allclose(found["logits"].sigmoid().tolist(), expected, atol=1e-6)
+    assert found["values"] == {"price": [9.5, None], "device": ["phone", None]} and found["shown"] == SHOWN[:2]
 
 
 def test_lists_of_a_model_of_impressions_read_none_as_events(

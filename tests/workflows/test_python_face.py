@@ -79,7 +79,7 @@ def test_a_model_that_is_no_better_than_a_baseline_is_named(places, tmp_path):
     result = xcat_rec.fit(str(places[0]), tmp_path / "out", card=None, tell=told.append, **fields)
     limits = overall_limits(result.reports, "XCat")
     assert limits and all("item-knn" in limit for limit in limits)
-    start = "note: the trained model on the test split. "
+    start = "note: the trained model was compared with baselines on the test split. "
     assert [line.removeprefix(start) for line in told if line.startswith(start)] == limits
 
 

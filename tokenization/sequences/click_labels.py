@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from ...counting import counted
 from ..tables.event_roles import is_impression, is_negative
 from ..tables.event_times import exact_time
 from ..tables.table_columns import CLICKED
@@ -127,10 +128,16 @@ def label_events(events: pl.DataFrame, options: ClickOptions) -> Labels:
         ValueError: If there is nothing to label, or all labels are the same.
     """
     if labels_from(events, options) == RATINGS:
+        if events["rating"].null_count() == events.height:
+            raise ValueError(
+                f"events, column rating: none of {counted(events.height, 'row')} has a rating, and "
+                f"min_rating={options.min_rating:g} makes labels of ratings; map the column with "
+                "TableColumns(rating='NAME'), or leave min_rating out"
+            )
         label = (events["rating"] >= options.min_rating).cast(pl.Int8)
         found = Labels(RATING, label, pl.Series([True]).new_from_index(0, events.height), "column rating")
         low, high = (getattr(events["rating"], end)() for end in ("min", "max"))
-        what = f"min_rating={options.min_rating}; the ratings are {low} to {high}"
+        what = f"min_rating={options.min_rating:g}; the ratings are {low} to {high}"
     elif _has_clicks(events):
         clicked = events[CLICKED]
         found = Labels(IMPRESSION, clicked.cast(pl.Int8), clicked.fill_null(True), f"column {CLICKED}")

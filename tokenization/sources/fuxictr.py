@@ -41,6 +41,9 @@ def read_fuxictr(request: SourceRequest) -> ShopTables:
     with n earlier items has the first n of them as its history. Such a field orders events, in place of times.
     Impressions without a label are left out and counted.
 
+    A category, brand or price that differs between rows of an item, such as a price at the time of an impression, is
+    a column of the events too. The items table has the first value.
+
     Raises:
         FileNotFoundError: If there is no train file.
         ValueError: If a column or all labels are missing, or earlier items are not the beginning of the user's longest
@@ -65,7 +68,8 @@ def read_fuxictr(request: SourceRequest) -> ShopTables:
     sequence = next((name for name in _SEQUENCES if name in log.columns), None)
     fields = [name for name in ("category", "brand", "price") if name in log.columns]
     items = log.group_by("item_id", maintain_order=True).agg(pl.col(name).drop_nulls().first() for name in fields)
-    log = log.drop(fields)
+    differ = log.group_by("item_id").agg(pl.col(name).drop_nulls().n_unique() > 1 for name in fields)
+    log = log.drop(name for name in fields if not differ[name].any())
     events = log.drop_nulls("clicked") if sequence is None else _with_histories(log, sequence)
     card = DataCard(request.name or request.folder.resolve().name, "Impressions in FuxiCTR's csv form.")
     return build_shop(items.with_columns(title=pl.lit("")), events, card, found=found, time_format=request.time_format)

@@ -83,6 +83,12 @@ def test_tables_without_both_labels_are_refused(
         label_events(log, ClickOptions(**options))
 
 
+def test_a_table_without_ratings_has_no_labels_of_ratings() -> None:
+    log = log_of([("u", "a", 1, "view"), ("u", "b", 2, "view")]).with_columns(rating=pl.lit(None, pl.Float64))
+    with pytest.raises(ValueError, match=r"column rating: none of 2 rows has a rating, and min_rating=4 makes labels"):
+        label_events(log, ClickOptions(min_rating=4))
+
+
 def test_an_empty_column_of_clicks_is_noted_where_negatives_are_sampled_for_it() -> None:
     log = log_of([("u", "a", 1, "view"), ("u", "b", 2, "view")])
     empty = log.with_columns(clicked=pl.lit(None, pl.Boolean))

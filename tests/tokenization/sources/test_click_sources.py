@@ -53,8 +53,18 @@ def test_fuxictr_with_other_names_and_times(tmp_path: Path) -> None:
         part: [f"{n % 2},2017-05-0{day} 00:00:{n:02d},{n % 3},i{n % 5},{n}.5" for n in range(12)]
         for part, day in (("train", 6), ("valid", 7), ("test", 8))
     }
-    data = split_clicks(load_shop(f"fuxictr:{write_fuxictr(tmp_path, rows, header)}"))
+    shop = load_shop(f"fuxictr:{write_fuxictr(tmp_path, rows, header)}")
+    data = split_clicks(shop, None, ClickOptions(dense=["price"]))
     assert data.split == "column" and {row["label"] for row in as_pairs(data.test)} == {0, 1}
+
+
+def test_a_price_that_differs_per_impression_stays_with_the_events(tmp_path: Path) -> None:
+    rows = {part: [f"{line},{number}.5" for number, line in enumerate(lines)] for part, lines in ROWS.items()}
+    shop = load_shop(write_fuxictr(tmp_path, rows, HEADER.replace("\n", ",price\n")))
+    prices = shop.events.filter(pl.col("clicked").is_not_null(), pl.col("item_id") == "z")["price"]
+    assert prices.cast(pl.Float64).to_list() == [1.5, 3.5]
+    assert "category" not in shop.events.columns and "Z" in shop.items["category"].to_list()
+    assert split_clicks(shop, None, ClickOptions(dense=["price"])).context.means == (2.0,)
 
 
 def test_fuxictr_lists_of_the_latest_items_are_refused(tmp_path: Path) -> None:
