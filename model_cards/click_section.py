@@ -131,7 +131,8 @@ def click_code(facts: ClickFacts | None, history: Sequence[str]) -> str:
     items, inputs = json.dumps(list(history), ensure_ascii=False), []
     dense, categorical = ([line(name) for name in names] for names in (facts.context.dense, facts.context.categorical))
     if dense:
-        inputs.append(f"click_dense=torch.zeros(len(items), {len(dense)}),  # 0: the mean of {', '.join(dense)}")
+        about = f"0: the mean of {', '.join(dense)}"
+        inputs.append(f"click_dense=torch.zeros(len(items), {len(dense)}),  # {about}")
     if categorical:
         zeros = f"torch.zeros(len(items), {len(categorical)}, dtype=torch.long)"
         inputs.append(f"click_categorical={zeros},  # 0: no {', '.join(categorical)}")

@@ -200,8 +200,8 @@ class ClickPredictions(Snapshots):
         beyond the catalogue, or another number of context columns, can be refused. `predict_clicks` reads any tables.
 
         Args:
-            rows: Validation or test rows of `split_clicks(..., vocabulary=recommender.vocabulary,
-                context=recommender.click_context)`, or of the training of this model.
+            rows: Validation or test rows of the training of this model, or of `split_clicks` with its `vocabulary`,
+                `event_types` and `context` (`click_context`).
 
         Raises:
             ValueError: If the model predicts no clicks, or the rows are of another catalogue or context.
@@ -229,8 +229,8 @@ class ClickPredictions(Snapshots):
         ]  # fmt: skip
         if found:
             raise ValueError(
-                f"rows have {found[0]}; give rows of split_clicks with vocabulary=recommender.vocabulary and "
-                "context=recommender.click_context, or use predict_clicks for other tables"
+                f"rows have {found[0]}; give rows that split_clicks makes with the catalogue and the context of "
+                "this model, or use predict_clicks for other tables"
             )
 
     @torch.no_grad()

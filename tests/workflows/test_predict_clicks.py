@@ -98,7 +98,7 @@ def test_the_page_encodes_context_as_the_package_does(fitted: xcat_rec.FitResult
     for ours, page in zip((HISTORY[0], *SHOWN[:2]), ("B0001", "B0003", "B0004"), strict=True):
         code = code.replace(f'"{page}"', f'"{ours}"')
     found: dict[str, Any] = {}
-    exec("import torch\nfrom transformers import AutoModel, AutoProcessor\n" + code, found)
+    exec(code, found)
     expected = fitted.recommender.click_probability(HISTORY[:1], SHOWN[:2], context=found["values"])
     np.testing.assert_allclose(found["logits"].sigmoid().tolist(), expected, atol=1e-6)
     assert found["values"] == {"price": [9.5, None], "device": ["phone", None]} and found["shown"] == SHOWN[:2]

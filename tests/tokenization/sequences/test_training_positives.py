@@ -69,7 +69,7 @@ def test_training_and_evaluation_keep_to_the_options() -> None:
         assert [not row["shown_items"] for row in rows] == early.tolist() and data.left_out[part] == early.sum()
     (note,) = [one for one in click_fit_notes({}, {}, data) if "left out of train" in one]
     assert note.startswith(f"left out of train: {data.left_out['train']} labelled items; fewer than 1 items")
-    assert note.endswith("or fewer events are earlier than min_history, which is 3")
+    assert note.endswith("or they have fewer earlier events than min_history, which is 3")
     assert split_clicks(shop(), EVENTS).left_out == {"train": 0, "validation": 0, "test": 0}
     for task in (ClickBaselineTask, UserItemTask):
         crowded = task().for_data(split_clicks(shop(), EVENTS, ClickOptions(train_negatives=1000)))
