@@ -129,9 +129,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     prepared, trained_model, own_catalogue = prepare_fit(request, options, arguments, task)
     task = task.for_data(prepared.data)
     parameters = parameter_counts(trained_model)
-    _tell_prepared(prepared, tell)
-    if task.ranks and task.tunes_lists(arguments) and prepared.ask_sources is not None:
-        tell(str(prepared.ask_sources))
+    _tell_prepared(prepared, task.ranks and task.tunes_lists(arguments), tell)
     split = prepared.data.split
     card = begin_card(request, options, prepared, arguments, split)
     tell(f"training {parameters[0]:,} of {parameters[1]:,} parameters")
@@ -178,7 +176,7 @@ def fit_shop(request: FitRequest, tell: Callable[[str], None] = logger.info) -> 
     return outcome
 
 
-def _tell_prepared(prepared: PreparedTraining, tell: Callable[[str], None]) -> None:
+def _tell_prepared(prepared: PreparedTraining, fits_queries: bool, tell: Callable[[str], None]) -> None:
     """Say what was prepared; refuse data without a validation or test split."""
     tell(f"event types: {prepared.data.roles}")
     if isinstance(prepared.data, ClickData) and prepared.data.source:
@@ -186,6 +184,8 @@ def _tell_prepared(prepared: PreparedTraining, tell: Callable[[str], None]) -> N
     for note in prepared.notes:
         tell(f"note: {note}")
     prepared.data.require("validation", "test")
+    if fits_queries and prepared.ask_sources is not None:
+        tell(str(prepared.ask_sources))
 
 
 def _compared(

@@ -77,6 +77,10 @@ def test_a_table_has_the_probabilities_of_the_evaluation(
     np.testing.assert_allclose(written, found.table["probability"].to_numpy(), atol=1e-6)
 
 
+def test_a_fit_without_lists_names_no_queries(fitted: xcat_rec.FitResult) -> None:
+    assert fitted.prepared.ask_sources is not None and fitted.to_dict()["query_sources"] is None
+
+
 def test_rows_of_another_catalogue_or_context_are_refused(fitted: xcat_rec.FitResult) -> None:
     row = fitted.prepared.splits["test"][0]
     size = len(fitted.recommender.vocabulary)
