@@ -6,7 +6,11 @@ from typing import Any
 
 from datasets import Dataset
 
+from .row_asks import ASKS, REVIEWS
 from .shown import SHOWN
+
+_OF_TARGETS = ("targets", ASKS, REVIEWS)
+"""Columns with a value per target."""
 
 
 def next_item_rows(rows: Dataset) -> Dataset:
@@ -42,11 +46,13 @@ def next_item_rows(rows: Dataset) -> Dataset:
             end = min((end for end, _, label in clicked if label), default=0)
             if not end:
                 continue
-            targets = [item for place, item, label in clicked if label and place == end]
+            first = dict.fromkeys(item for place, item, label in clicked if label and place == end)
+            chosen = [batch["targets"][i].index(item) for item in first]
             for name in columns:
                 value = batch[name][i]
-                made[name].append(value[:end] if isinstance(value, list) else value)
-            made["targets"][-1] = list(dict.fromkeys(targets))
+                if name in _OF_TARGETS:
+                    value = [value[place] for place in chosen]
+                made[name].append(value[:end] if isinstance(value, list) and name not in _OF_TARGETS else value)
         return made
 
     return rows.map(cut, batched=True, remove_columns=rows.column_names, features=features)

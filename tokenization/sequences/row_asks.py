@@ -117,7 +117,8 @@ def _targets(rows: datasets.Dataset) -> pl.DataFrame:
     """Number, user and item of each target of the rows, in order."""
     table = pl.from_arrow(rows.select_columns(["user_id", "targets"]).with_format("arrow")[:])
     assert isinstance(table, pl.DataFrame)
-    return table.with_row_index("row").explode("targets").rename({"targets": "item"}).cast({"item": pl.Int64})
+    found = table.with_row_index("row").explode("targets").rename({"targets": "item"}).cast({"item": pl.Int64})
+    return found.drop_nulls("item")  # of rows without targets, such as impressions without a click
 
 
 def _with_reviews(
@@ -135,8 +136,10 @@ def _with_reviews(
 
 
 def _add(splits: datasets.DatasetDict, part: str, name: str, texts: pl.DataFrame) -> None:
-    """Add a column of the rows from the column `text` of their targets."""
-    lists = texts.group_by("row", maintain_order=True).agg(pl.col("text").fill_null("")).get_column("text")
+    """Add a column of the rows from the column `text` of their targets; a row without targets has an empty list."""
+    found = texts.group_by("row").agg(pl.col("text").fill_null(""))
+    rows = pl.DataFrame({"row": pl.int_range(len(splits[part]), dtype=pl.UInt32, eager=True)})
+    lists = rows.join(found, "row", "left", maintain_order="left").get_column("text").fill_null([])
     # A random fingerprint: hashing the texts would take longer than adding them.
     splits[part] = splits[part].add_column(
         name, lists.to_list(), feature=datasets.List(datasets.Value("string")), new_fingerprint=uuid4().hex

@@ -9,7 +9,10 @@ import pyarrow as pa
 import pytest
 
 from xcat_rec.ranking.recommender import XCatRecommender
+from xcat_rec.tokenization.sequences.click_options import ClickOptions
+from xcat_rec.tokenization.sequences.click_rows import split_clicks
 from xcat_rec.tokenization.sequences.event_options import EventOptions
+from xcat_rec.tokenization.sequences.next_item_rows import next_item_rows
 from xcat_rec.tokenization.sequences.row_asks import ASKS, REVIEWS, add_asks, ask_sources
 from xcat_rec.tokenization.sequences.split_data import SplitData
 from xcat_rec.tokenization.tables.schema import ShopTables, validate_tables
@@ -172,3 +175,18 @@ def test_queries_in_other_words_than_the_items_lead_to_the_category(tmp_path: Pa
         right[name] = sum(item.category == category for category, found in lists.items() for item in found) / 40
     assert meaning["real"] > meaning["made"], "made queries share words with the items, real ones mean the same"
     assert right["real"] > 0.6 and right["real"] > right["made"], "chance is 1 in 4"
+
+
+def test_rows_of_impressions_without_a_click_have_no_texts() -> None:
+    """The first clicks, which lists are measured on, keep their own queries."""
+    events = asked_shop().events.with_columns(clicked=pl.int_range(pl.len()) % 3 == 0)
+    columns = ["user_id", "item_id", "timestamp", "query", "review_text", "clicked"]
+    data = split_clicks(validate_tables(items_table(), events.select(columns), name="shown"), clicks=ClickOptions())
+    add_asks(data)
+    counts = [len(targets) for targets in data.validation["targets"][:]]
+    assert 0 in counts and max(counts) > 0
+    for rows in (data.validation, next_item_rows(data.validation)):
+        for row in rows:
+            items = data.vocabulary.decode(row["targets"])
+            assert len(row[ASKS]) == len(row[REVIEWS]) == len(items)
+            assert all(f" {row['user_id']} {item} " in ask for item, ask in zip(items, row[ASKS], strict=True))
