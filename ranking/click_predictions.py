@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from ..modeling_xcat.arguments_xcat import is_missing, listed
+from ..modeling_xcat.arguments_xcat import is_missing, kind_of, listed
 from ..modeling_xcat.modeling_click_xcat import XCatForClickPrediction
 from ..modeling_xcat.modeling_xcat import XCatForNextItem
 from ..modeling_xcat.past_xcat import XCatPast
@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # not imported for recommendations
     from datasets import Dataset
 
 _ROWS_AT_ONCE = 256
+_SHOWN = ("items", "shown_items", "shown_labels", "shown_after")
+"""Columns of rows that are read."""
 
 
 class ClickPredictions(Snapshots):
@@ -100,7 +102,7 @@ class ClickPredictions(Snapshots):
         }  # fmt: skip
         of_one = {name: None if value is None else [value] for name, value in given.items()}
         requests = read_requests([one_history(history)], **of_one)
-        return self._of_requests(requests, [items], [context or {}], [""])[0]
+        return self._of_requests(requests, [items], [{} if context is None else context], [""])[0]
 
     @of_one_state
     def click_probability_many(
@@ -137,7 +139,7 @@ class ClickPredictions(Snapshots):
             if len(entries) != len(requests):
                 raise ValueError(f"{name} must have one entry per history: {len(requests)}, got {len(entries)}")
         named = [f" of history {number}" for number in range(len(requests))]
-        own = [one or {} for one in given.get("contexts", [{}] * len(requests))]
+        own = [{} if one is None else one for one in given.get("contexts", [{}] * len(requests))]
         return self._of_requests(requests, given["items"], own, named)
 
     def _of_requests(
@@ -204,9 +206,14 @@ class ClickPredictions(Snapshots):
                 `event_types` and `context` (`click_context`).
 
         Raises:
-            ValueError: If the model predicts no clicks, or the rows are of another catalogue or context.
+            ValueError: If the model predicts no clicks, or the rows are of another catalogue or context, or no such rows.
         """
         self.check_clicks()
+        names = getattr(rows, "column_names", _SHOWN if isinstance(rows, Sequence) else None)
+        lacking = None if names is None else next((name for name in _SHOWN if name not in names), None)
+        if names is None or lacking:
+            what = f"have no column {lacking}" if lacking else f"are {kind_of(rows)}"
+            raise ValueError(f"rows {what}; give validation or test rows of split_clicks")
         parts = [np.zeros(0)]
         with stage("predicting clicks", len(rows), "users", shown=len(rows) > _ROWS_AT_ONCE) as running:
             for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -263,6 +270,11 @@ class ClickPredictions(Snapshots):
 
     def _context_table(self, context: Mapping[str, Any], count: int, of: str) -> pl.DataFrame:
         """One row per shown item with the context columns."""
+        if not isinstance(context, Mapping):
+            raise ValueError(
+                f"context{of} is {kind_of(context)}; give a mapping of column names to values, such as "
+                "{'price': [9.5, 20]}, or of a data frame its to_dict"
+            )
         wanted = (*self.click_context.dense, *self.click_context.categorical)
         known = ", ".join(wanted) or "none"
         for name in (*context, *wanted):

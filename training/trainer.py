@@ -23,6 +23,7 @@ from ..tokenization.processing_xcat import XCatProcessor
 from ..tokenization.progress import quiet_transformers, stage, without_mtime_note
 from .arguments import XCatTrainingArguments
 from .callbacks import EarlyStoppingOfSets, EpochProgress, TrainedParameters
+from .divergence import check_finite
 from .evaluation_loop import EvaluationLoop
 from .hub import HubPushes
 from .hyperparameter_search import HyperparameterSearch
@@ -303,14 +304,21 @@ class XCatTrainer(StepLosses, HubPushes, HyperparameterSearch, Optimization, Eva
         return model, loader
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
-        """As in `Trainer`; every `adaptor_refresh_steps` steps the text projection of all items is updated."""
+        """As in `Trainer`; every `adaptor_refresh_steps` steps the text projection of all items is updated.
+
+        Raises:
+            ValueError: If the loss is not finite.
+        """
         step, last = self.state.global_step, self._adaptor_of_step
         if last is None or not 0 <= step - last < self.args.adaptor_refresh_steps:
             last = self._adaptor_of_step = step
         # The same for all batches of one gradient accumulation.
         if step == last and (items := item_encoder(bare_model(self.model))) is not None:
             items.kept_texts = None
-        return super().training_step(*args, **kwargs)
+        loss = super().training_step(*args, **kwargs)
+        if not self.args.fp16:  # its gradients are scaled, and a step that overflows is skipped
+            check_finite(loss, f"the loss of step {step + 1} is", self.args.learning_rate)
+        return loss
 
     def log(self, logs: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         """As in `Trainer`; trainer_state.json gets None for numbers that JSON does not support."""

@@ -238,8 +238,11 @@ def _run_missing(
             tell(f"{label}: already in the file")
             continue
         tell(f"{label} ...")
-        evaluated = next((found for run in runs if (found := run.row.get("data", {}).get("judged"))), None)
-        runs.append(run_in_process(replace(request, judged=evaluated)))
+        known = {
+            name: next((found for run in runs if (found := run.row.get("data", {}).get(name))), None)
+            for name in ("judged", "hashes")
+        }
+        runs.append(run_in_process(replace(request, **known)))
         for note in runs[-1].notes:
             tell(f"note: {note}")
         if results is not None:

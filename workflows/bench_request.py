@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from ..evaluation.categories import check_category_column
 from ..modeling_xcat.hub_xcat import is_local
@@ -51,6 +52,7 @@ class BenchRequest:
         task: Name of the task of trained models; None for next-item prediction.
         task_options: Options of the task, such as fields of `ClickOptions`.
         judged: Required `evaluation_fingerprint` of the test split, if other runs used it already; None for any.
+        hashes: Required `table_hashes` of the tables, if other runs used them already; None for any.
     """
 
     model: str
@@ -70,6 +72,7 @@ class BenchRequest:
     task: str | None = None
     task_options: Mapping[str, Any] = field(default_factory=dict)
     judged: str | None = None
+    hashes: Mapping[str, str] | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -133,7 +136,7 @@ def read_run(request: BenchRequest, preparation: Mapping[str, Any]) -> tuple[Sho
         preparation: Its fields of `PreparationOptions`.
 
     Raises:
-        ValueError: If the tables or a field cannot be used.
+        ValueError: If the tables or a field cannot be used, or other runs had other tables.
     """
     shop = read_shop(
         request.data, items=request.items, events=request.events, columns=request.columns,
@@ -141,10 +144,36 @@ def read_run(request: BenchRequest, preparation: Mapping[str, Any]) -> tuple[Sho
         unknown_items="drop" if request.unknown_items == "drop" else "error",
         missing_users="drop" if request.missing_users == "drop" else "error", saved=request.base,
     )  # fmt: skip
+    check_tables(request.hashes, shop)
     if request.category_column is not None:
         check_category_column(items_table(shop.items.head(0)).schema, request.category_column)
     options = PreparationOptions(**{"split_seed": SPLIT_SEED, **preparation, "seed": request.seed})
     return shop, shop.resolved(options)
+
+
+def table_hashes(shop: ShopTables) -> dict[str, str]:
+    """Hash of each table, and the version of polars, within which they are stable."""
+    return {**shop.hashes(), "polars": pl.__version__}
+
+
+def check_tables(hashes: Mapping[str, str] | None, shop: ShopTables) -> None:
+    """Refuse tables that differ from those of other runs; hashes of another version of polars are not compared.
+
+    Args:
+        hashes: `table_hashes` of the other runs; None for no other runs, or runs of an older version.
+        shop: The tables.
+
+    Raises:
+        ValueError: If a table differs; its rows, their order, its columns or types.
+    """
+    if hashes is None or hashes.get("polars") != pl.__version__:
+        return
+    for name, value in table_hashes(shop).items():
+        if hashes.get(name) != value:
+            raise ValueError(
+                f"the {name} table of {shop.name} differs from that of the other runs in the file (hash {value[:12]}, "
+                f"{str(hashes.get(name))[:12]} in the file); give the same tables, or another output="
+            )
 
 
 def check_judged(request: BenchRequest, data: SplitData, judged: str) -> str:
@@ -172,6 +201,7 @@ def describe_split(data: SplitData, options: PreparationOptions) -> dict[str, An
     shop = data.selected
     return {
         "name": shop.name,
+        "hashes": table_hashes(data.shop),
         "users": shop.card.users,
         "items": data.vocabulary.num_items,
         "events": shop.card.rows["events"],

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..tokenization.sequences.click_options import ClickOptions
 from .option_fields import CLICK, CONFIG, PREPARATION, TRAINING, OptionField, option_fields
 from .similar_names import did_you_mean
 
@@ -87,7 +88,7 @@ def take_task_fields(values: Mapping[str, Any], task: Any) -> tuple[dict[str, An
         The other fields, and the options of the task.
 
     Raises:
-        ValueError: If an option belongs to a task that is not given, or has the wrong type.
+        ValueError: If an option belongs to a task that is not given, has the wrong type, or is out of range.
     """
     known = fields_of_task(task)
     for name, taken in TASK_OPTIONS.items():
@@ -95,6 +96,8 @@ def take_task_fields(values: Mapping[str, Any], task: Any) -> tuple[dict[str, An
         if stray is not None:
             raise ValueError(f"{stray} is an option of click prediction; give task={name!r} too, or leave it out")
     own = {name: _typed(name, value, known[name]) for name, value in values.items() if name in known}
+    if owner == CLICK:
+        ClickOptions(**own)  # before tables are read
     return {name: value for name, value in values.items() if name not in known}, own
 
 

@@ -57,8 +57,12 @@ def plan_task_runs(
         task: Name of the task; None for the next item.
 
     Raises:
-        ValueError: As the two functions.
+        ValueError: If the task is unknown; or as the two functions.
     """
+    if task not in (None, CLICK, "next-item") and ":" not in task:
+        from ..training.tasks.task import find_task
+
+        find_task(task)  # torch is needed to know whether it is registered
     if models is None:
         models = DEFAULT_CLICK_MODELS if task == CLICK else DEFAULT_MODELS
     names = models.split(",") if isinstance(models, str) else list(models)

@@ -151,12 +151,31 @@ def test_intervals_by_hand():
         compare_click_models(rows, arrays)
 
 
+def test_runs_on_other_tables_are_not_added_to_a_file(tmp_path, runs_here):
+    import polars as pl
+
+    output, items = tmp_path / "runs.json", tmp_path / "shop" / "items.csv"
+    bench(tmp_path, "item-knn", seeds=1, output=output)
+    row = json.loads(output.read_text())[0]
+    assert {"items", "events", "polars"} == row["data"]["hashes"].keys()
+    pl.read_csv(items).with_columns(price=pl.lit(3.5)).write_csv(items)
+    with pytest.raises(ValueError, match=r"the items table of shop differs from that of the other runs in the file"):
+        bench(tmp_path, "mf", seeds=1, output=output, resume=True)
+    rows = json.loads(output.read_text())
+    for row in rows:
+        row["data"]["hashes"]["polars"] = "0"
+    output.write_text(json.dumps(rows))
+    assert len(bench(tmp_path, "item-knn", seeds=1, output=output, resume=True).runs) == 3, "another polars"
+
+
 def test_planned_runs():
     assert plan_click_runs(["din", " din", "item-knn"], 2) == [
         ("candidate-popularity", 0), ("category-match", 0), ("din", 0), ("din", 1), ("item-knn", 0)
     ]  # fmt: skip
     assert plan_task_runs(None, 1, None, "click")[-1] == ("xcat", 0)
     assert plan_task_runs("sasrec", 1, None, None) == [("sasrec", 0)]
+    with pytest.raises(ValueError, match="task is 'foo'; give one of next-item, click"):
+        plan_task_runs("lr", 1, None, "foo")
 
 
 @pytest.mark.parametrize(

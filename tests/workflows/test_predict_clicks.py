@@ -272,3 +272,26 @@ def test_unread_context_of_shown_rows_is_counted(fitted: xcat_rec.FitResult) -> 
     np.testing.assert_allclose(large, values[2], atol=1e-6)
     with pytest.raises(ValueError, match="shown, column price: none of 4 values is a number"):
         xcat_rec.predict_clicks(fitted.recommender, shown.with_columns(price=pl.lit("cheap")))
+
+
+def test_arguments_of_the_wrong_type_are_named(fitted: xcat_rec.FitResult) -> None:
+    using, context = fitted.recommender, pl.DataFrame({"price": [10.0], "device": ["phone"]})
+    for frame, kind in ((context, "DataFrame"), ([CONTEXT], "list")):
+        with pytest.raises(ValueError, match=f"^context is a value of type {kind}; give a mapping of column names"):
+            using.click_probability(HISTORY, SHOWN[:1], context=frame)
+    with pytest.raises(ValueError, match=r"^context of history 0 is a value of type DataFrame"):
+        using.click_probability_many([HISTORY], [SHOWN[:1]], contexts=[context])
+    with pytest.raises(ValueError, match="^rows are None; give validation or test rows of split_clicks"):
+        using.click_probabilities(None)
+    with pytest.raises(ValueError, match=r"^rows have no column shown_items; give validation or test rows"):
+        using.click_probabilities(fitted.prepared.splits["test"].remove_columns("shown_items"))
+
+
+def test_an_evaluation_without_impressions_names_the_column(fitted: xcat_rec.FitResult, log: pl.DataFrame) -> None:
+    items = impressions().items.select("item_id", "title", "brand", "category")
+    lacking = "there is no column clicked", "all [0-9,]+ values of the column clicked are empty"
+    clicked = pl.lit(None, pl.Boolean).alias("clicked")
+    for events, why in zip((log.drop("clicked"), log.with_columns(clicked)), lacking, strict=True):
+        told = rf"^events: {why}, .*trained with context columns of impressions \(price, device\); give events with"
+        with pytest.raises(ValueError, match=told):
+            xcat_rec.evaluate(fitted.output, {"items": items, "events": events})

@@ -145,24 +145,39 @@ def label_events(events: pl.DataFrame, options: ClickOptions) -> Labels:
     else:
         shown = _shown_types(events, options)
         if not shown:
-            kinds = ", ".join(sorted(events["event_type"].unique().to_list()))
-            lacking = f"there is no column {CLICKED}"
-            if CLICKED in events.columns:
-                lacking = f"all {events.height:,} values of the column {CLICKED} are empty"
             raise ValueError(
-                f"events: {lacking}, and no event type of impressions among {kinds}; give shown= "
+                f"{lacking_labels(events)}; give shown= "
                 f"with these types, map a column with TableColumns(clicked='NAME'), or use labels='events'"
             )
         types = events["event_type"].unique().sort().to_list()
+        if options.taken and not set(options.taken) & set(types):
+            raise ValueError(
+                f"taken has {', '.join(map(repr, options.taken))}, and no event is of such a type; the types are "
+                f"{', '.join(types)}"
+            )
         taken = options.taken or [name for name in types if name not in shown and not is_negative(name)]
         shows = events["event_type"].is_in(shown)
         labelled = label_impressions(events, shown, taken, within=options.within)["label"]
         label = pl.Series([None], dtype=pl.Int8).new_from_index(0, events.height)
         source = f"event types {', '.join(shown)}"
         found = Labels(IMPRESSION, label.scatter(shows.arg_true(), labelled), ~shows, source)
-        what = source
+        what = f"{source}, taken by {', '.join(taken) or 'no type'}"
+        what += "" if options.within is None else f", within={options.within} seconds"
     _check_labels(found, what)
     return found
+
+
+def lacking_labels(events: pl.DataFrame) -> str:
+    """Why events have no labelled impressions.
+
+    Args:
+        events: Events of `ShopTables`.
+    """
+    kinds = ", ".join(sorted(events["event_type"].unique().to_list()))
+    lacking = f"there is no column {CLICKED}"
+    if CLICKED in events.columns:
+        lacking = f"all {events.height:,} values of the column {CLICKED} are empty"
+    return f"events: {lacking}, and no event type of impressions among {kinds}"
 
 
 def _has_clicks(events: pl.DataFrame) -> bool:

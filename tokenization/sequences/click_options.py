@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...modeling_xcat.arguments_xcat import finite_number, kind_of, listed, whole_number
 from .negatives import UNIFORM, check_negatives
 
 AUTO, IMPRESSIONS, RATINGS, EVENTS = "auto", "impressions", "ratings", "events"
@@ -13,6 +14,8 @@ CLICKS = "clicks"
 """Key of the settings of clicks among the event settings of a processor."""
 LABELS = (AUTO, IMPRESSIONS, RATINGS, EVENTS)
 """Where labels come from: impressions with and without a click, ratings, or events with sampled negatives."""
+_NUMBERS = {"train_negatives": 1, "eval_negatives": 1, "within": 0, "min_history": 0, "seed": 0}
+"""Options that are whole numbers, with the least value of each."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class ClickOptions:
         seed: Seed of the negatives.
 
     Raises:
-        ValueError: If a value is out of range.
+        ValueError: If a value is out of range or of the wrong type.
     """
 
     labels: str = AUTO
@@ -58,18 +61,31 @@ class ClickOptions:
     def __post_init__(self) -> None:
         if self.labels not in LABELS:
             raise ValueError(f"labels is {self.labels!r}; give one of {', '.join(LABELS)}")
-        check_negatives(self.negatives, train_negatives=self.train_negatives, eval_negatives=self.eval_negatives)
+        for name, least in _NUMBERS.items():
+            if (given := getattr(self, name)) is not None or name != "within":
+                object.__setattr__(self, name, whole_number(name, given, least))
+        for name in ("min_rating", "unclicked_per_click"):
+            if (given := getattr(self, name)) is not None:
+                finite_number(name, given)
+        check_negatives(self.negatives)
         if self.labels == RATINGS and self.min_rating is None:
             raise ValueError("labels='ratings' needs min_rating, the lowest rating that is a positive, such as 4")
         if self.min_rating is not None and self.labels not in (AUTO, RATINGS):
             raise ValueError(f"min_rating is for labels='ratings', and labels is {self.labels!r}; leave one out")
         if self.unclicked_per_click is not None and not self.unclicked_per_click > 0:
             raise ValueError(f"unclicked_per_click is {self.unclicked_per_click}; give a number above 0, or None")
-        if self.min_history < 0:
-            raise ValueError(f"min_history is {self.min_history}; give a number from 0")
         for name in ("shown", "taken", "dense", "categorical"):
-            if isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} is a text; give a list of names, such as [{getattr(self, name)!r}]")
+            given = getattr(self, name)
+            if isinstance(given, str):
+                raise ValueError(f"{name} is a text; give a list of names, such as [{given!r}]")
+            if given is None and name in ("shown", "taken"):
+                continue
+            values = listed(name, given, "names")
+            wrong = next((value for value in values if not isinstance(value, str)), None)
+            if not all(isinstance(value, str) for value in values):
+                raise ValueError(f"{name} holds {kind_of(wrong)}; give names")
+            if not isinstance(given, list | tuple):
+                object.__setattr__(self, name, tuple(values))
         both = sorted(set(self.dense) & set(self.categorical))
         if both:
             raise ValueError(f"the column {both[0]!r} is in dense and in categorical; give it in one of them")

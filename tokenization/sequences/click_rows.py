@@ -16,7 +16,7 @@ from ..text.item_text import DEFAULT_TEXT_FIELDS
 from ..text.vocabulary_texts import text_vocabulary
 from ..vocabulary import ItemVocabulary
 from .click_context import ClickContext
-from .click_labels import empty_clicks, labels_from
+from .click_labels import empty_clicks, labels_from, lacking_labels
 from .click_options import CLICKS, EVENTS, ClickOptions, plain_options
 from .event_options import EventOptions, select_events
 from .impression_rows import impression_rows
@@ -152,6 +152,12 @@ def split_clicks(
             options, vocabulary=vocabulary, event_types=event_types, text_fields=text_fields, cache_dir=cache_dir
         )
         column = shop.columns.of_table((), "events").clicked
+        if context is not None and (named := (*context.dense, *context.categorical)):
+            why = "labels is 'events'" if clicks.labels == EVENTS else lacking_labels(log)
+            raise ValueError(
+                f"{why}, and the model was trained with context columns of impressions ({', '.join(named)}); give "
+                "events with impressions: 1 in the column clicked for those with a click, 0 for the others"
+            )
         return _sampled(rows_of_targets, clicks, empty_clicks(log, column, clicks))
     if options.cold_items:
         raise ValueError("cold_items works with sampled negatives only; give 0, or labels='events'")

@@ -19,21 +19,17 @@ _ROUNDS = 32
 """Draws of a negative that may be refused; then the remaining items are listed."""
 
 
-def check_negatives(kind: str, **counts: int) -> None:
-    """Refuse an unknown kind of negatives, or a number below one.
+def check_negatives(kind: str) -> None:
+    """Refuse an unknown kind of negatives.
 
     Args:
         kind: The kind.
-        **counts: Numbers of negatives per positive, by the names of their options.
 
     Raises:
-        ValueError: If the kind is unknown, or a number below one.
+        ValueError: If the kind is unknown.
     """
     if kind not in NEGATIVE_KINDS:
         raise ValueError(f"negatives is {kind!r}; give one of {', '.join(NEGATIVE_KINDS)}")
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} is {count}; give a number from 1")
 
 
 class NegativeSampler:

@@ -30,6 +30,7 @@ from ...tokenization.tables.schema import ShopTables
 from ...tokenization.text.item_text import DEFAULT_TEXT_FIELDS
 from ...tokenization.vocabulary import ItemVocabulary
 from ..arguments import XCatTrainingArguments
+from ..divergence import check_finite
 from ..preparation.click_windows import click_windows
 from ..preparation.windows import training_rows
 from .task import Task
@@ -190,11 +191,15 @@ class ClickPredictionTask(Task):
         Returns:
             No loss: `evaluation_loop` averages it over showings; (rows, most showings) calibrated log odds, NaN where
             there is no showing; labels of the same shape, `NO_LABEL` there.
+
+        Raises:
+            ValueError: If a prediction is not finite.
         """
         labels, places = inputs.pop("shown_labels"), inputs.pop("shown_places")
         head: Any = trainer.accelerator.unwrap_model(model, keep_torch_compile=False)
         with torch.no_grad(), full_precision(head), torch.autocast(labels.device.type, enabled=False):
             found = self.predicted_logits(trainer, head, inputs)
+        check_finite(found, "predictions of clicks are", trainer.args.learning_rate)
         logits = torch.full(labels.shape, torch.nan, device=labels.device)
         logits.view(-1)[places] = found.float()
         losses = nn.functional.binary_cross_entropy_with_logits(logits, labels.float(), reduction="none")

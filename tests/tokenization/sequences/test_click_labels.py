@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xcat_rec.tokenization.sequences.click_labels import empty_clicks, label_events, label_impressions, labels_from
-from xcat_rec.tokenization.sequences.click_options import ClickOptions
+from xcat_rec.tokenization.sequences.click_options import ClickOptions, plain_options
 from xcat_rec.tokenization.tables.schema import validate_tables
 
 ROWS = st.lists(
@@ -105,8 +108,16 @@ def test_an_empty_column_of_clicks_is_noted_where_negatives_are_sampled_for_it()
     [
         ({"labels": "clicks"}, "labels is 'clicks'; give one of auto, impressions"),
         ({"negatives": "hard"}, "negatives is 'hard'"),
-        ({"train_negatives": 0}, "train_negatives is 0; give a number from 1"),
-        ({"eval_negatives": 0}, "eval_negatives is 0; give a number from 1"),
+        ({"train_negatives": 0}, "train_negatives is 0; give at least 1"),
+        ({"eval_negatives": 1.5}, "eval_negatives is 1.5; give a whole number, at least 1"),
+        ({"train_negatives": None}, "train_negatives is None; give a whole number"),
+        ({"min_history": "2"}, "min_history is a value of type str; give a whole number, at least 0"),
+        ({"seed": 0.5}, "seed is 0.5; give a whole number"),
+        ({"within": -1}, "within is -1; give at least 0"),
+        ({"unclicked_per_click": math.inf}, "unclicked_per_click is inf; give a number"),
+        ({"min_rating": "4"}, "min_rating is a value of type str; give a number"),
+        ({"taken": [1]}, "taken holds a value of type int; give names"),
+        ({"dense": None}, "dense is a list of names; got None"),
         ({"labels": "ratings"}, "needs min_rating"),
         ({"labels": "events", "min_rating": 4}, "min_rating is for labels='ratings'"),
         ({"unclicked_per_click": 0}, "unclicked_per_click is 0"),
@@ -117,6 +128,25 @@ def test_an_empty_column_of_clicks_is_noted_where_negatives_are_sampled_for_it()
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ClickOptions(**options)
+
+
+def test_options_of_any_library_are_plain_afterwards() -> None:
+    found = ClickOptions(train_negatives=np.int64(2), within=3600.0, dense=pl.Series(["price"]))
+    assert (found.train_negatives, found.within, found.dense) == (2, 3600, ("price",))
+    assert json.dumps(plain_options(found))
+
+
+def test_what_made_all_labels_equal_is_named() -> None:
+    log = pl.DataFrame(
+        {"user_id": ["u"] * 2, "item_id": ["a"] * 2, "timestamp": [1, 5], "event_type": ["shown", "buy"]}
+    )
+    with pytest.raises(
+        ValueError, match=r"^taken has 'bought', and no event is of such a type; the types are buy, shown"
+    ):
+        label_events(log, ClickOptions(shown=["shown"], taken=["bought"]))
+    told = r"none of 1 impressions is positive \(event types shown, taken by buy, within=3 seconds\)"
+    with pytest.raises(ValueError, match=told):
+        label_events(log, ClickOptions(shown=["shown"], within=3))
 
 
 def test_impressions_without_a_click_are_counted_without_an_example() -> None:

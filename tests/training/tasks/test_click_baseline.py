@@ -170,3 +170,11 @@ def test_a_trained_model_is_saved_and_loaded(data, tmp_path, precision):
     with torch.no_grad():
         found = loaded(**inputs(rows, read_showings(rows))).logits
     np.testing.assert_allclose(trainer.task.logits(trainer, data.test), found, atol=1e-5)
+
+
+def test_a_training_that_diverges_says_so(data, tmp_path):
+    trainer = trainer_of(data, tmp_path, "mf", learning_rate=1e30, num_train_epochs=2.0)
+    told = r"the training has diverged: .* not finite; learning_rate is 1e\+30, give a lower one"
+    with pytest.raises(ValueError, match=told):
+        trainer.train()
+    assert trainer.state.global_step < 3
