@@ -283,7 +283,7 @@ def test_arguments_of_the_wrong_type_are_named(fitted: xcat_rec.FitResult) -> No
         using.click_probability_many([HISTORY], [SHOWN[:1]], contexts=[context])
     with pytest.raises(ValueError, match=r"^rows are None; give validation or test rows of split_clicks"):
         using.click_probabilities(None)
-    with pytest.raises(ValueError, match="^rows have no column shown_items; give validation or test rows"):
+    with pytest.raises(ValueError, match=r"^rows have no column shown_items; give validation or test rows"):
         using.click_probabilities(fitted.prepared.splits["test"].remove_columns("shown_items"))
 
 
