@@ -96,7 +96,7 @@ def take_task_fields(values: Mapping[str, Any], task: Any) -> tuple[dict[str, An
         if stray is not None:
             raise ValueError(f"{stray} is an option of click prediction; give task={name!r} too, or leave it out")
     own = {name: _typed(name, value, known[name]) for name, value in values.items() if name in known}
-    if owner == CLICK:
+    if known and isinstance(task, str):  # a `Task` has options of its own beside these
         ClickOptions(**own)  # before tables are read
     return {name: value for name, value in values.items() if name not in known}, own
 
