@@ -238,7 +238,7 @@ def _run_missing(
             tell(f"{label}: already in the file")
             continue
         tell(f"{label} ...")
-        known = {
+        known: dict[str, Any] = {
             name: next((found for run in runs if (found := run.row.get("data", {}).get(name))), None)
             for name in ("judged", "hashes")
         }
