@@ -183,7 +183,8 @@ def bench(
     with _places({"data": data, "items": items, "events": events}, encoding, tell) as tables:
         requests = [
             BenchRequest(
-                model, seed, **tables, columns=mapping, time_format=time_format, encoding=encoding,
+                model, seed, tables["data"], tables["items"], tables["events"], mapping, time_format=time_format,
+                encoding=encoding,
                 unknown_items=unknown_items, missing_users=missing_users, fields=fields, base=base,
                 category_column=column, asks=",".join(ask_kinds(asks)) or None,
                 task=None if task == NEXT_ITEM else task, task_options=task_options,
