@@ -206,7 +206,7 @@ class ClickPredictions(Snapshots):
                 `event_types` and `context` (`click_context`).
 
         Raises:
-            ValueError: If the model predicts no clicks, or the rows lack showings or are of another catalogue or context.
+            ValueError: If the model predicts no clicks, or the rows lack showings or are of another model.
         """
         self.check_clicks()
         names = getattr(rows, "column_names", _SHOWN if isinstance(rows, Sequence) else None)
