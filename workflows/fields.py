@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..tokenization.sequences.click_options import ClickOptions
 from .option_fields import CLICK, CONFIG, PREPARATION, TRAINING, OptionField, option_fields
 from .similar_names import did_you_mean
 
@@ -97,6 +96,8 @@ def take_task_fields(values: Mapping[str, Any], task: Any) -> tuple[dict[str, An
             raise ValueError(f"{stray} is an option of click prediction; give task={name!r} too, or leave it out")
     own = {name: _typed(name, value, known[name]) for name, value in values.items() if name in known}
     if known and isinstance(task, str):  # a `Task` has options of its own beside these
+        from ..tokenization.sequences.click_options import ClickOptions
+
         ClickOptions(**own)  # before tables are read
     return {name: value for name, value in values.items() if name not in known}, own
 

@@ -52,7 +52,7 @@ def test_a_log_file_has_a_line_per_tenth(monkeypatch: pytest.MonkeyPatch) -> Non
     *tenths, end, said = log.getvalue().splitlines()
     assert 7 <= len(tenths) <= 9, "the first ones come before a stage is shown"
     assert all(line.startswith("encoding texts: ") and " of 500 texts (" in line for line in tenths)
-    assert "(90%)" in tenths[-1] and "left" in tenths[-1]
+    assert "(90%)" in tenths[-1] and "left" in tenths[0]
     assert end == "encoding texts: 500 texts in 1 s" and said == "epoch 1: loss 2.500"
     assert "\r" not in log.getvalue() and not is_listened_to()
 

@@ -41,7 +41,7 @@ def test_comparisons_take_the_mean_over_seeds_and_the_best_that_is_not_ours():
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     results = BenchResults(tmp_path / "bench.json")
-    results.open(False, {})
+    results.open(False, False, {})
     results.add(BenchRun(row_of("popularity", 0), {"ndcg@10": np.ones(3)}))
     before = results.path.read_bytes()
     monkeypatch.setattr(os, "fsync", lambda file: (_ for _ in ()).throw(OSError("the disk is full")))
@@ -51,7 +51,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "bench.users.npz"]
     results.users_path.unlink()
     with pytest.raises(ValueError, match=r"bench\.users\.npz, which belongs to .* is missing"):
-        BenchResults(results.path).open(True, {})
+        BenchResults(results.path).open(True, False, {})
     results.path.write_text("{}")
     with pytest.raises(ValueError, match="is not a list of runs"):
-        BenchResults(results.path).open(True, {})
+        BenchResults(results.path).open(True, False, {})

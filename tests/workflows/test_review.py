@@ -270,9 +270,11 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refused(["review", str(folder), "--verify", "--head", "f" * 64], capsys, ["has no line with the hash"])
     refused(["review", str(folder), "--block", "item-11"], capsys, ["by is empty"])
     run(["review", str(folder), "--policy", "standard", "--json"], capsys)
-    assert "4 items wait" not in capsys.readouterr().out
+    assert "waiting for a decision: 4 items" not in capsys.readouterr().out
     main_shown(["review", str(folder)], capsys, ["vodka?", "?: a hidden word"])
-    main_shown(["review", str(folder), "--category", "hate"], capsys, ["0 items wait"], without="?:")
+    main_shown(
+        ["review", str(folder), "--category", "hate"], capsys, ["waiting for a decision: 0 items"], without="?:"
+    )
 
 
 def main_shown(
