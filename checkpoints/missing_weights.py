@@ -1,4 +1,4 @@
-"""Trained weights that a file of weights lacks: transformers would begin them anew, and report it in a log only."""
+"""Refuse files that lack trained weights; transformers would give these random values and only log it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .options import Overwrite
+from .options import Overwrite, UserText
 
 if TYPE_CHECKING:
     from ..ranking.explanation.explanation import Explanation, WordInfluence
@@ -22,10 +22,7 @@ def explain(
         typer.Option(help='Item ids of the user, oldest first: A,B or A,"B, large"; with times: A@2024-01-31,B@...'),
     ] = "",
     query: Annotated[str | None, typer.Option(help="What the user asks for, such as 'warm tent for two'.")] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="Text written by the user, for a model of xcat fit --interests; may be repeated."),
-    ] = None,
+    text: UserText = None,
     include_seen: Annotated[bool, typer.Option(help="Explain a list that may have items of the history.")] = False,
     method: Annotated[
         Literal["leave-one-out", "integrated-gradients", "additive", "candidate-attention", "attention"],

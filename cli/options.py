@@ -27,6 +27,17 @@ Columns = Annotated[
     str | None,
     typer.Option(help="Your column names: item_id=sku,title=name; for one table only: events.item_id=product_id."),
 ]
+History = Annotated[
+    str | None,
+    typer.Option(
+        help='Item ids of one user, oldest first: A,B or A,"B, large"; with times: A@2024-01-31,B@1706745600; '
+        "omit it for a new customer."
+    ),
+]
+UserText = Annotated[
+    list[str] | None,
+    typer.Option(help="Text written by the user, for a model of xcat fit --interests; may be repeated."),
+]
 GuessColumns = Annotated[bool, typer.Option("--guess-columns", help="Print a proposed --columns mapping and exit.")]
 TimeFormat = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..counting import counted
-from .options import Encoding, MissingUsers, Overwrite, TimeFormat
+from .options import Encoding, History, MissingUsers, Overwrite, TimeFormat, UserText
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,18 +17,9 @@ if TYPE_CHECKING:
 def predict(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint of xcat fit --task click, or NAMESPACE/NAME.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
-    history: Annotated[
-        str | None,
-        typer.Option(
-            help='Item ids of one user, oldest first: A,B or A,"B, large"; with times: A@2024-01-31,B@1706745600; '
-            "omit it for a new customer."
-        ),
-    ] = None,
+    history: History = None,
     items: Annotated[str | None, typer.Option(help="Ids of the items that are shown to the user: C,D.")] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="Text written by the user, for a model of xcat fit --interests; may be repeated."),
-    ] = None,
+    text: UserText = None,
     context: Annotated[
         list[str] | None,
         typer.Option(help="Value of a context column: price=9.5, or price= if unknown; may be repeated."),

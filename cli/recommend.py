@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..counting import counted, counted_of
-from .options import Encoding, Explore, Filter, MissingUsers, Overwrite, Rerank, TimeFormat
+from .options import Encoding, Explore, Filter, History, MissingUsers, Overwrite, Rerank, TimeFormat, UserText
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -34,13 +34,7 @@ _OPTIONS = {
 def recommend(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint folder, or NAMESPACE/NAME on the hub.")],
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")] = None,
-    history: Annotated[
-        str | None,
-        typer.Option(
-            help='Item ids of one user, oldest first: A,B or A,"B, large"; with times: A@2024-01-31,B@1706745600; '
-            "omit it for a new customer."
-        ),
-    ] = None,
+    history: History = None,
     users: Annotated[Path | None, typer.Option(help="Events table of many users, such as events.parquet.")] = None,
     columns: Annotated[str | None, typer.Option(help="Column names of --users: item_id=sku,user_id=customer.")] = None,
     index: Annotated[
@@ -55,10 +49,7 @@ def recommend(
             help="What the user asks for, such as 'warm tent for two'; without --history for a new customer."
         ),
     ] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(help="Text written by the user, for a model of xcat fit --interests; may be repeated."),
-    ] = None,
+    text: UserText = None,
     target: Annotated[
         str | None,
         typer.Option(

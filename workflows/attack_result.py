@@ -154,6 +154,6 @@ class AttackResult:
 
 
 def _mixture(shares: Mapping[str, float]) -> str:
-    """Parts of a mixture with their shares; those that round to 0 are left out."""
+    """Kinds of a mixture with their percentages, without those of 0 %."""
     shown = zip(shares, percentages([*shares.values()]), strict=True)
     return ", ".join(f"{name} {share}" for name, share in shown if share != "0%")

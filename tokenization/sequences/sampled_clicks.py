@@ -56,7 +56,7 @@ def with_negatives(
 
 @dataclass(frozen=True)
 class TrainingPositives:
-    """Numbers of target events of training rows that become positives, and of those that do not.
+    """How many target events of training rows are positives, and how many are left out.
 
     Args:
         kept: Positives.

@@ -259,7 +259,7 @@ def full_precision(head: nn.Module) -> Iterator[None]:
     """Within it a model computes as a loaded checkpoint: Accelerate lets it compute in the precision of training.
 
     Args:
-        head: The model, out of what Accelerate has put around it.
+        head: The model, after `accelerator.unwrap_model`.
     """
     lower = vars(head).pop("forward", None) if "_original_forward" in vars(head) else None
     try:
